@@ -1,0 +1,1 @@
+"""What a page costs: round trips, commands, and how long it holds a server."""

@@ -1,0 +1,105 @@
+"""Measures what each page reads on a full server: round trips, commands, the server's time and ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import redis
+
+from bench.seed import Size, fill
+from rqdash.backends.backend import Backend
+from rqdash.demo.servers import start_server
+from rqdash.model.registry import TABS, Registry
+from rqdash.queries.job import job
+from rqdash.queries.jobs import jobs
+from rqdash.queries.overview import summary
+from rqdash.queries.queue import summary_of
+from rqdash.queries.workers import workers
+from tests.round_trips import Tally, counted_backend, spent
+
+RUNS = 7
+MOST_SERVER_MS = 5.0
+ROWS = 50
+QUEUES_A_TRIP = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One page: what a warm read cost. server_ms is the longest single call of all runs, client_ms the median of whole reads."""
+
+    page: str
+    round_trips: int
+    commands: int
+    server_ms: float
+    client_ms: float
+    allowed: int
+
+    @property
+    def is_fine(self) -> bool:
+        return self.round_trips <= self.allowed and self.server_ms <= MOST_SERVER_MS
+
+
+def measured(size: Size, *, executable: Path | None = None) -> list[Measured]:
+    """Fills a server of its own and reads every page of it."""
+    with TemporaryDirectory() as directory:
+        server = start_server(Path(directory), executable=executable)
+        try:
+            with server.client() as client:
+                fill(client, size=size, now=datetime.now(UTC))
+                backend, tally = counted_backend(server)
+                further = max(size.queues - 1, 0) // QUEUES_A_TRIP
+                return [_measured(page, read, client, tally, 2 + further) for page, read in _pages(backend)]
+        finally:
+            server.stop()
+
+
+def table(rows: list[Measured]) -> str:
+    """The measurements as text, one page a line."""
+    head = f"{'page':<28}{'round trips':>12}{'commands':>10}{'server ms':>11}{'client ms':>11}"
+    lines = [
+        f"{row.page:<28}{row.round_trips:>12}{row.commands:>10}{row.server_ms:>11.2f}{row.client_ms:>11.1f}{'' if row.is_fine else '  TOO MUCH'}"
+        for row in rows
+    ]
+    return "\n".join((head, *lines))
+
+
+def _pages(backend: Backend) -> Iterator[tuple[str, Callable[[], object]]]:
+    now = datetime.now(UTC)
+    yield "overview, queues", lambda: summary(backend, now=now)
+    yield "workers", lambda: workers(backend, now=now)
+    for registry in TABS:
+        yield f"queue, {registry}, {ROWS} rows", lambda registry=registry: _queue(backend, registry, ROWS, now)
+    yield "queue, failed, 200 rows", lambda: _queue(backend, Registry.FAILED, 200, now)
+    for registry in (Registry.QUEUED, Registry.FAILED):
+        last = jobs(backend, "hot", registry, offset=800, size=200, now=now).rows[-1].id
+        yield f"job, {registry}", lambda last=last: job(backend, last, now=now)
+    with_last = backend.reader.lindex(backend.keys.queue("hot"), -1)
+    yield "job, last of its queue", lambda: job(backend, with_last.decode(), now=now)
+
+
+def _queue(backend: Backend, registry: Registry, size: int, now: datetime) -> None:
+    summary_of(backend, "hot", now=now)
+    jobs(backend, "hot", registry, offset=0, size=size, now=now)
+
+
+def _measured(page: str, read: Callable[[], object], client: redis.Redis, tally: Tally, allowed: int) -> Measured:
+    read()
+    client.config_set("slowlog-log-slower-than", 0)
+    client.config_set("slowlog-max-len", 10_000)
+    client.slowlog_reset()
+    times = []
+    cost = Tally()
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        _, cost = spent(tally, read)
+        times.append(time.perf_counter() - began)
+    longest_us = max((entry["duration"] for entry in client.slowlog_get(10_000)), default=0)
+    client.config_set("slowlog-log-slower-than", 10_000)
+    return Measured(page, cost.round_trips, cost.commands, longest_us / 1000, sorted(times)[RUNS // 2] * 1000, allowed)
+
+

@@ -1,0 +1,75 @@
+"""Sessions: rows that a browser's cookie points at, with an idle and an absolute lifetime."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+
+from rqdash.access import rules
+from rqdash.access.accounts import Account
+from rqdash.access.raw import hashed, new_token
+from rqdash.model.caller import Caller, Role
+from rqdash.store import Store
+from rqdash.store.tables import AccountRow, SessionRow
+
+TOUCH = timedelta(minutes=1)
+"""How exact last_seen_at is: a row written once a minute, not once a request."""
+
+
+class Sessions:
+    """The sessions of one store; a session ends idle_s after its last request and absolute_s after it began."""
+
+    def __init__(self, store: Store, *, idle_s: float, absolute_s: float) -> None:
+        self._store = store
+        self._idle = timedelta(seconds=idle_s)
+        self._absolute = timedelta(seconds=absolute_s)
+
+    def start(self, account: Account, address: str, *, now: datetime) -> str:
+        """Begins a session; gives the token for the cookie, which is kept as a hash only. Rows of ended sessions are swept."""
+        token = new_token()
+        row = SessionRow(
+            token_hash=hashed(token), account_id=account.id, address=address[: rules.ADDRESS_LENGTH], created_at=now, last_seen_at=now
+        )
+        with self._store.write() as session:
+            session.execute(delete(SessionRow).where(self._is_over(now)))
+            session.add(row)
+        return token
+
+    def caller(self, token: str, now: datetime, *, address: str = "") -> Caller | None:
+        """Who the token's bearer is, with the role and grants of this moment; None when the session is over or never was.
+
+        address is where this request comes from; without it, where the session began.
+        """
+        found = (
+            select(AccountRow, SessionRow)
+            .join(SessionRow, SessionRow.account_id == AccountRow.id)
+            .where(SessionRow.token_hash == hashed(token), AccountRow.enabled, ~self._is_over(now))
+        )
+        with self._store.read() as session:
+            pair = session.execute(found).one_or_none()
+        if pair is None:
+            return None
+        account, row = pair
+        if now - row.last_seen_at > TOUCH:
+            self._touch(row.token_hash, now)
+        came_from = address or row.address
+        return Caller("account", account.name, Role(account.role), tuple(account.grants), came_from, account.id, row.token_hash)
+
+    def end(self, token: str) -> None:
+        """Ends the session of a token, if there is one."""
+        with self._store.write() as session:
+            session.execute(delete(SessionRow).where(SessionRow.token_hash == hashed(token)))
+
+    def end_all(self, account: Account) -> None:
+        """Ends every session of an account."""
+        with self._store.write() as session:
+            session.execute(delete(SessionRow).where(SessionRow.account_id == account.id))
+
+    def _touch(self, token_hash: str, now: datetime) -> None:
+        with self._store.write() as session:
+            is_due = and_(SessionRow.token_hash == token_hash, SessionRow.last_seen_at < now - TOUCH)
+            session.execute(update(SessionRow).where(is_due).values(last_seen_at=now))
+
+    def _is_over(self, now: datetime) -> ColumnElement[bool]:
+        return or_(SessionRow.last_seen_at <= now - self._idle, SessionRow.created_at <= now - self._absolute)

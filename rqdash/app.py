@@ -1,0 +1,126 @@
+"""The composition root: the only module that wires settings, database, access, profiles, backends and pages together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_wtf.csrf import CSRFProtect, generate_csrf
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from rqdash import __version__
+from rqdash.access.access import Access, open_access
+from rqdash.backends.backend import Backend
+from rqdash.backends.backends import Backends
+from rqdash.backends.connect import connect
+from rqdash.backends.gather import Gatherer
+from rqdash.backends.guard import guard
+from rqdash.backends.policy import TargetPolicy
+from rqdash.backends.probe import probe
+from rqdash.errors import Conflict, Refused, Stale
+from rqdash.model.profile import Profile, Secrets
+from rqdash.profiles.registry import Profiles, open_profiles
+from rqdash.settings import Settings
+from rqdash.settings import settings as read_settings
+from rqdash.store import open_store
+from rqdash.store.keys import session_key
+from rqdash.web import filters
+from rqdash.web.binding import Binding, handle_errors
+from rqdash.web.pages import ROUTES
+from rqdash.web.security import secured
+from rqdash.web.services import Services
+
+FORM_BYTES = 1024 * 1024
+
+
+def create_app(settings: Settings | None = None, *, backends: Mapping[str, Backend] | None = None, access: Access | None = None) -> Flask:
+    """The WSGI application. Without arguments it reads the environment and opens the database in RQDASH_DATA_DIR.
+
+    backends and access take the place of what would be made: tests hand in their own. Raises SettingsError or StoreError.
+    """
+    settings = settings or read_settings(os.environ)
+    store = open_store(settings.database_url, data_dir=settings.data_dir)
+    profiles = open_profiles(store, settings)
+    policy = TargetPolicy(settings.allowed_targets, settings.unix_socket_dirs)
+    gatherer = Gatherer(deadline_s=settings.read_deadline_s)
+    live = backends if backends is not None else Backends(profiles, partial(live_backend, profiles, policy))
+    services = Services(
+        backends=live,
+        access=access or open_access(store, settings),
+        gatherer=gatherer,
+        clock=lambda: datetime.now(UTC),
+        known=profiles.all if backends is None else lambda: tuple(backend.profile for backend in live.values()),
+        others={"profiles": profiles, "tester": partial(probe, policy=policy)},
+    )
+    return flask_app(settings, services)
+
+
+def live_backend(profiles: Profiles, policy: TargetPolicy, profile: Profile) -> Backend:
+    """A backend for the current version of a profile; no network I/O. One whose secrets are locked is made, and blocked."""
+    blocked, secrets = None, Secrets()
+    try:
+        secrets = profiles.secrets(profile)
+    except Stale:
+        raise
+    except Conflict as error:
+        blocked = Refused(error.message, backend=profile.name, stage="sign-in", code="locked")
+    reader = connect(profile, secrets, policy=policy, writes=False)
+    writer = connect(profile, secrets, policy=policy, writes=True)
+    admission = guard(profile, secrets, policy=policy, clients=(reader, writer))
+    return Backend(profile, reader=reader, writer=writer, guard=admission, blocked=blocked)
+
+
+def flask_app(settings: Settings, services: Services) -> Flask:
+    """Flask around the services: templates, security, and every route as a page and as JSON."""
+    app = Flask("rqdash", template_folder=str(_folder("templates")), static_folder=str(_folder("static")))
+    app.config.update(_config(settings))
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(csrf_token=generate_csrf, version=__version__)
+    filters.install(app)
+    binding = Binding(app, services, csrf=CSRFProtect(app), is_cookie_secure=lambda: _is_secure(settings))
+    for route in ROUTES:
+        binding.add(route)
+    handle_errors(app, binding)
+    app.after_request(_finished)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_prefix=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _config(settings: Settings) -> dict[str, Any]:
+    return {
+        "SECRET_KEY": session_key(settings.data_dir),
+        "SESSION_COOKIE_NAME": "rqdash_form",
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SECURE": settings.secure_cookies == "on",
+        # The seam checks the token itself, after it knows who calls; a token lives as long as its session.
+        "WTF_CSRF_CHECK_DEFAULT": False,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "MAX_CONTENT_LENGTH": FORM_BYTES,
+        "MAX_FORM_MEMORY_SIZE": FORM_BYTES,
+        "TRUSTED_HOSTS": list(settings.trusted_hosts) or None,
+        "SEND_FILE_MAX_AGE_DEFAULT": 3600,
+    }
+
+
+def _is_secure(settings: Settings) -> bool:
+    return settings.secure_cookies == "on" or (settings.secure_cookies == "auto" and request.is_secure)
+
+
+def _finished(response: Response) -> Response:
+    return secured(response, is_https=request.is_secure, is_static=request.endpoint == "static")
+
+
+def _folder(name: str) -> Path:
+    """Where templates or static files are: in the installed package, or beside it in a checkout."""
+    inside = Path(__file__).parent / name
+    return inside if inside.is_dir() else Path(__file__).parent.parent / name

@@ -1,0 +1,1 @@
+"""From a profile to a live connection, and many of them side by side."""

@@ -1,0 +1,162 @@
+"""A backend: a profile with its live connections, one for reading and one for writing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+import redis
+from redis import exceptions
+
+from rqdash.backends import reachable as errors
+from rqdash.backends.scripts import Argument, Call
+from rqdash.errors import BackendError, ReadOnly
+from rqdash.model.keys import Keys
+from rqdash.model.profile import Profile
+
+T = TypeVar("T")
+Command = tuple[Argument, ...] | Call
+
+SCRIPTING_RETRY_S = 60.0
+
+
+class Guard(Protocol):
+    """Admits a write, or raises Switching."""
+
+    def admit(self) -> None: ...
+
+
+class Open:
+    """The guard of a backend without Sentinel: nothing to ask."""
+
+    def admit(self) -> None:
+        return None
+
+
+class ScriptingDenied(Exception):
+    """The server's ACL forbids scripts; the caller reads by pipeline instead."""
+
+
+class Backend:
+    """One backend, live. It is built without I/O, shared by threads, and belongs to one version of its profile."""
+
+    def __init__(
+        self, profile: Profile, *, reader: redis.Redis, writer: redis.Redis, guard: Guard | None = None, blocked: BackendError | None = None
+    ) -> None:
+        self.profile = profile
+        self.keys = Keys(profile.prefix)
+        self.reader = reader
+        self.writer = writer
+        self.guard: Guard = guard or Open()
+        self._blocked = blocked
+        self._read_verb = "EVALSHA_RO"
+        self._no_scripts_until = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.profile.name
+
+    def reachable(self) -> AbstractContextManager[None]:
+        """Inside, whatever the server does wrong is raised as a BackendError naming this backend.
+
+        Raises at once when the backend is blocked: its stored secrets cannot be used, so no connection is tried.
+        """
+        if self._blocked is not None:
+            raise self._blocked
+        return errors.reachable(self.name)
+
+    def read(self, *commands: Command, strict: bool = True) -> list[object]:
+        """The replies to commands, in order, in one round trip (two when the server lacks a script).
+
+        A reply that is an error is raised as a BackendError, or kept in the list as a BackendError when strict is False.
+        Raises ScriptingDenied when a script is among them and the ACL forbids scripts.
+        """
+        with self.reachable():
+            replies = self._send(commands)
+            if any(isinstance(reply, exceptions.NoScriptError) for reply in replies):
+                self._load(commands)
+                replies = self._send(commands)
+        return [self._checked(reply, strict=strict) for reply in replies]
+
+    def scripted(self, script: Callable[[], T], *, otherwise: Callable[[], T]) -> T:
+        """What script reads, or otherwise where the ACL forbids scripts; that is remembered for a minute."""
+        if time.monotonic() < self._no_scripts_until:
+            return otherwise()
+        try:
+            return script()
+        except ScriptingDenied:
+            self._no_scripts_until = time.monotonic() + SCRIPTING_RETRY_S
+            return otherwise()
+
+    def write(self, call: Call) -> object:
+        """The reply of a state-checked write script, sent once and never again.
+
+        Raises ReadOnly, Switching, Unreachable (nothing was done) or UnknownResult (it may have been done). One round trip, two
+        when the server lacks the script: NOSCRIPT is its word that nothing ran.
+        """
+        if self.profile.read_only:
+            raise ReadOnly(f"{self.name} is read-only here: its profile says so.")
+        self.guard.admit()
+        with self.reachable():
+            connection = self.writer.connection_pool.get_connection()
+        try:
+            with errors.writing(self.name):
+                try:
+                    connection.send_command(*call.command("EVALSHA"))
+                    return connection.read_response()
+                except exceptions.NoScriptError:
+                    connection.send_command("SCRIPT", "LOAD", call.script.source)
+                    connection.read_response()
+                    connection.send_command(*call.command("EVALSHA"))
+                    return connection.read_response()
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            self.writer.connection_pool.release(connection)
+
+    def relabelled(self, profile: Profile) -> Backend:
+        """The same connections under another version of the profile, of which only labels changed."""
+        return Backend(profile, reader=self.reader, writer=self.writer, guard=self.guard, blocked=self._blocked)
+
+    def close(self) -> None:
+        """Closes the connections that nobody uses; those in use close when they are given back."""
+        self.reader.close()
+        self.writer.close()
+
+    def _send(self, commands: Sequence[Command]) -> list[object]:
+        pipeline = self.reader.pipeline(transaction=False)
+        for command in commands:
+            words = command.command(self._read_verb) if isinstance(command, Call) else command
+            pipeline.execute_command(*words)
+        replies: list[object] = pipeline.execute(raise_on_error=False)
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(command, Call) and isinstance(reply, exceptions.NoPermissionError):
+                raise ScriptingDenied
+            if isinstance(command, Call) and self._read_verb == "EVALSHA_RO" and _is_unknown_command(reply):
+                # Redis before 7.0 has no EVALSHA_RO.
+                self._read_verb = "EVALSHA"
+                return self._send(commands)
+        return replies
+
+    def _load(self, commands: Sequence[Command]) -> None:
+        pipeline = self.reader.pipeline(transaction=False)
+        for source in {command.script.source for command in commands if isinstance(command, Call)}:
+            pipeline.execute_command("SCRIPT", "LOAD", source)
+        replies = pipeline.execute(raise_on_error=False)
+        if any(isinstance(reply, exceptions.NoPermissionError) for reply in replies):
+            raise ScriptingDenied
+
+    def _checked(self, reply: object, *, strict: bool) -> object:
+        if not isinstance(reply, exceptions.RedisError):
+            return reply
+        error = errors.translated(reply, backend=self.name)
+        if strict:
+            raise error from None
+        return error
+
+
+def _is_unknown_command(reply: object) -> bool:
+    return isinstance(reply, exceptions.ResponseError) and str(reply).lower().startswith("unknown command")

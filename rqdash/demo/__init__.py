@@ -1,0 +1,1 @@
+"""Embedded servers, workers and producers for a first look."""

@@ -1,0 +1,1 @@
+"""The registry of connection profiles; imports no redis."""

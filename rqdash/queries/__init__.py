@@ -1,0 +1,1 @@
+"""Reads: a backend in, values of the model out; never a write."""

@@ -1,0 +1,149 @@
+"""Where a job is now, who runs it and whom it is related to: what can be read once its own fields are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from rqdash.backends.backend import Backend, Command
+from rqdash.errors import BackendError
+from rqdash.model.job import ExecutionRow, Relative
+from rqdash.model.registry import Registry
+from rqdash.queries import decode
+from rqdash.queries.job_fields import MOST_RELATIVES, RawJob
+
+FARTHEST = 100_000
+"""How far into a queue a job's position is looked for: 1.6 ms of the server's time."""
+NEAREST = 1000
+"""How far where the server has no LPOS (before Redis 6.0.6)."""
+SETS = tuple(registry for registry in Registry if registry not in (Registry.QUEUED, Registry.INTERMEDIATE))
+ALSO_IN = {"stopped": Registry.FAILED, "rate_limited": None, "ready_to_enqueue": Registry.READY}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """registry: None = in no list or registry; position: 0 = next to run; score: of the registry's entry."""
+
+    registry: Registry | None
+    position: int | None
+    score: float | None
+    executions: tuple[ExecutionRow, ...]
+    dependencies: tuple[Relative, ...]
+    dependents: tuple[Relative, ...]
+    is_worker_gone: bool
+
+
+def place(backend: Backend, job_id: str, *, raw: RawJob, now_s: int) -> Place:
+    """Where the job is now. One round trip, two on servers without LPOS.
+
+    Reads the list, :intermediate and the registries of its origin, its worker, its executions and at most 200 relatives.
+    """
+    executions = [f"{job_id}:{execution_id}" for execution_id, _ in raw.executions]
+    dependencies = tuple(dict.fromkeys(islice((*_named(raw), *raw.dependencies), MOST_RELATIVES)))
+    groups = (
+        _where(backend, job_id, raw=raw, executions=executions),
+        _worker(backend, raw),
+        [_fields(backend.keys.execution(composite), "worker_name", "created_at", "last_heartbeat") for composite in executions],
+        [_fields(backend.keys.job(other), "status", "description") for other in dependencies],
+        [_fields(backend.keys.job(other), "status", "description") for other in raw.dependents],
+    )
+    replies = iter(backend.read(*(command for group in groups for command in group), strict=False))
+    where, worker, hashes, above, below = ([_tolerant(reply) for reply in islice(replies, len(group))] for group in groups)
+    registry, position, score = _found(backend, job_id, raw=raw, replies=where)
+    return Place(
+        registry,
+        position,
+        score,
+        _executions(raw, hashes, now_s=now_s),
+        _relatives(dependencies, above),
+        _relatives(raw.dependents, below),
+        bool(worker) and not worker[0],
+    )
+
+
+def _named(raw: RawJob) -> Iterator[str]:
+    """The ids in dependency_ids, which the set of dependencies loses as they finish."""
+    try:
+        ids = json.loads(raw.value("dependency_ids") or b"[]")
+    except (ValueError, RecursionError):
+        ids = []
+    yield from (other for other in ids if _is_name(other)) if isinstance(ids, list) else ()
+    if first := decode.name(raw.value("dependency_id")):
+        yield first
+
+
+def _is_name(other: object) -> bool:
+    """Whether it is an id that Redis could hold: JSON can also spell half of a surrogate pair."""
+    try:
+        return isinstance(other, str) and bool(decode.wire(other))
+    except UnicodeEncodeError:
+        return False
+
+
+def _where(backend: Backend, job_id: str, *, raw: RawJob, executions: Sequence[str]) -> list[Command]:
+    keys, origin, member = backend.keys, decode.name(raw.value("origin")), decode.wire(job_id)
+    started = decode.wire(keys.registry(Registry.STARTED, origin))
+    return [
+        ("LPOS", decode.wire(keys.queue(origin)), member, "MAXLEN", FARTHEST),
+        ("LPOS", decode.wire(keys.intermediate(origin)), member, "MAXLEN", FARTHEST),
+        *(("ZSCORE", decode.wire(keys.registry(registry, origin)), member) for registry in SETS),
+        *(("ZSCORE", started, decode.wire(composite)) for composite in executions),
+    ]
+
+
+def _worker(backend: Backend, raw: RawJob) -> list[Command]:
+    name = decode.name(raw.value("worker_name"))
+    return [("HEXISTS", decode.wire(backend.keys.worker(name)), "birth")] if name else []
+
+
+def _fields(key: str, *fields: str) -> Command:
+    return ("HMGET", decode.wire(key), *fields)
+
+
+def _tolerant(reply: object) -> object:
+    """As decode.lenient; a server before 6.0.6 refuses LPOS, which _found then makes up for."""
+    return reply if isinstance(reply, BackendError) and reply.code == "refused" else decode.lenient(reply)
+
+
+def _found(backend: Backend, job_id: str, *, raw: RawJob, replies: Sequence[object]) -> tuple[Registry | None, int | None, float | None]:
+    """The registry that fits the job's status, else the first one that holds it."""
+    in_list, in_intermediate, *scores = replies
+    if isinstance(in_list, BackendError) or isinstance(in_intermediate, BackendError):
+        in_list, in_intermediate = _positions(backend, job_id, raw)
+    held: dict[Registry, float | None] = dict(zip(SETS, map(decode.decimal, scores), strict=False))
+    held[Registry.STARTED] = next((score for score in map(decode.decimal, (scores[0], *scores[len(SETS) :])) if score is not None), None)
+    held[Registry.QUEUED], held[Registry.INTERMEDIATE] = decode.decimal(in_list), decode.decimal(in_intermediate)
+    status = decode.text(raw.value("status"), limit=80)
+    fits = [registry for registry in Registry if registry.value == status or ALSO_IN.get(status) is registry]
+    for registry in (*fits, *Registry):
+        value = held.get(registry)
+        if value is not None:
+            is_list = registry in (Registry.QUEUED, Registry.INTERMEDIATE)
+            return registry, int(value) if is_list else None, None if is_list else value
+    return None, None, None
+
+
+def _positions(backend: Backend, job_id: str, raw: RawJob) -> tuple[int | None, int | None]:
+    keys, origin, member = backend.keys, decode.name(raw.value("origin")), decode.wire(job_id)
+    lists = (decode.wire(keys.queue(origin)), decode.wire(keys.intermediate(origin)))
+    replies = backend.read(*(("LRANGE", key, 0, NEAREST - 1) for key in lists), strict=False)
+    found = [decode.members(decode.lenient(reply)) for reply in replies]
+    first, second = (members.index(member) if member in members else None for members in found)
+    return first, second
+
+
+def _executions(raw: RawJob, hashes: Sequence[object], *, now_s: int) -> tuple[ExecutionRow, ...]:
+    rows = []
+    for (execution_id, score), values in zip(raw.executions, hashes, strict=True):
+        worker, created_at, heartbeat = decode.many(values) or (None, None, None)
+        deadline = decode.at(score)
+        row = ExecutionRow(execution_id, decode.name(worker), decode.at(created_at), decode.at(heartbeat), deadline, 0 <= score <= now_s)
+        rows.append(row)
+    return tuple(rows)
+
+
+def _relatives(ids: Sequence[str], hashes: Sequence[object]) -> tuple[Relative, ...]:
+    pairs = ((other, decode.many(values) or (None, None)) for other, values in zip(ids, hashes, strict=True))
+    return tuple(Relative(other, decode.text(status, limit=80), decode.text(description)) for other, (status, description) in pairs)

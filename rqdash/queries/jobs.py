@@ -1,0 +1,103 @@
+"""The jobs of a queue, one page of one registry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from rqdash.backends.backend import Backend
+from rqdash.backends.scripts import Call, load
+from rqdash.errors import NotFound
+from rqdash.model import names
+from rqdash.model.job import JobList, JobRow
+from rqdash.model.registry import EXPIRING, Registry
+from rqdash.queries import counts, decode, page_by_pipeline, pages, rows
+from rqdash.queries.pages import Entry, Page, Wanted
+from rqdash.queries.reading import read_lenient
+
+MOST_ROWS = 200
+MOST_FOUND = 10_000
+FIND_STEP = 2000
+WORDS = {
+    Registry.QUEUED: "next to run first",
+    Registry.INTERMEDIATE: "next to run first",
+    Registry.STARTED: "newest start first",
+    Registry.SCHEDULED: "next due first",
+    Registry.DEFERRED: "in RQ's order",
+    Registry.FAILED: "newest end first",
+    Registry.FINISHED: "newest end first",
+    Registry.CANCELED: "newest first",
+    Registry.READY: "oldest first",
+}
+
+
+def jobs(backend: Backend, queue: str, registry: Registry, *, offset: int, size: int, now: datetime) -> JobList:
+    """One page of a registry, at most 200 rows; offset is rounded down to a whole page.
+
+    Started, failed and finished are ordered within windows of at most 1,000 entries, live ones first and expired ones after them, for
+    their scores are deadlines; never-expiring entries take turns with those of the latest deadlines. A row whose hash is gone says so.
+    Reads the registry and per row its hash and, for failed, its newest result. One round trip; three to five where scripts are denied.
+    """
+    size = min(max(size, 1), MOST_ROWS)
+    wanted = Wanted(queue, registry, max(offset, 0) // size * size, size, counts.seconds(now))
+    page = backend.scripted(lambda: _by_script(backend, wanted), otherwise=lambda: page_by_pipeline.read(backend, wanted))
+    return JobList(
+        backend.name,
+        queue,
+        registry,
+        rows=tuple(_row(backend, wanted, entry) for entry in page.entries),
+        total=max(page.total - page.expired, 0),
+        offset=wanted.offset,
+        size=size,
+        as_of=now,
+        scanned=page.scanned,
+        ordered=WORDS[registry],
+        expired=page.expired,
+    )
+
+
+def find(backend: Backend, queue: str, registry: Registry, reference: str) -> str:
+    """The id of the job that a query parameter means: itself, or the one in this registry whose id has this ~<sha256>.
+
+    Looks at the first 10,000 entries of the registry, 2,000 a round trip. Raises NotFound.
+    """
+    if not names.is_digest(reference):
+        return reference
+    key = pages.key_of(backend.keys, queue, registry)
+    command = "LRANGE" if pages.ORDERS[registry] == "list" else "ZREVRANGE"
+    for start in range(0, MOST_FOUND, FIND_STEP):
+        (reply,) = read_lenient(backend, (command, key, start, start + FIND_STEP - 1))
+        members = decode.members(reply)
+        ids = (pages.job_id(member, registry=registry)[0] for member in members)
+        found = next((job_id for job_id in ids if names.matches(reference, job_id)), None)
+        if found is not None:
+            return found
+        if len(members) < FIND_STEP:
+            break
+    raise NotFound(f"No job among the first {MOST_FOUND:,} of this list of {backend.name} has this reference.")
+
+
+def _by_script(backend: Backend, wanted: Wanted) -> Page:
+    script = load(counts.PACKAGE, "jobs", includes=("common", "row"))
+    order = (wanted.order, wanted.offset, wanted.size, wanted.now_s, wanted.window, wanted.moment)
+    flags = (",".join(rows.FIELDS), int(wanted.has_executions), int(wanted.has_errors))
+    (reply,) = backend.read(Call(script, arguments=(decode.wire(backend.keys.prefix), wanted.key(backend.keys), *order, *flags)))
+    return pages.page(reply)
+
+
+def _row(backend: Backend, wanted: Wanted, entry: Entry) -> JobRow:
+    job_id, execution_id = pages.job_id(entry.member, registry=wanted.registry)
+    row = rows.job_row(entry.row, backend=backend.name, job_id=job_id, queue=wanted.queue)
+    error_type, error_message = rows.error_summary(entry.error)
+    expires = wanted.registry in EXPIRING
+    return replace(
+        row,
+        registry=wanted.registry,
+        due_at=decode.at(entry.score) if wanted.registry is Registry.SCHEDULED else None,
+        expires_at=decode.at(entry.score) if expires else None,
+        is_expired=expires and entry.score is not None and 0 <= entry.score <= wanted.now_s,
+        worker=decode.name(entry.worker) or row.worker,
+        execution_id=execution_id,
+        error_type=error_type,
+        error_message=error_message,
+    )

@@ -1,0 +1,1 @@
+"""The seam between HTTP and the views, and a module per page."""

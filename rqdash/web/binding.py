@@ -1,0 +1,217 @@
+"""Binds routes to Flask: reads the request, calls the seam, renders what it says. The only module that touches request and session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Flask, Response, flash, get_flashed_messages, redirect, render_template, request, session, url_for
+from flask_wtf.csrf import CSRFError, CSRFProtect
+
+from rqdash.errors import Invalid, NotSignedIn, RqdashError
+from rqdash.model.caller import Caller, Permission
+from rqdash.model.profile import Profile
+from rqdash.web import seam, shell
+from rqdash.web.errors import ErrorPage, error_json, error_page, plain_page
+from rqdash.web.forms import Raw
+from rqdash.web.route import Acted, Notice, Page, Rejected, Result, Route, Scope, To
+from rqdash.web.services import Services
+from rqdash.web.to_json import Json, to_json
+
+COOKIE = "rqdash_session"
+API = "/api/v1"
+POLL_HEADER = "Rqdash-Poll"
+
+
+class Binding:
+    """One app's services, and the Flask views made of its routes."""
+
+    def __init__(self, app: Flask, services: Services, *, csrf: CSRFProtect, is_cookie_secure: Callable[[], bool]) -> None:
+        self.app = app
+        self.services = services
+        self.csrf = csrf
+        self.is_cookie_secure = is_cookie_secure
+
+    def add(self, route: Route) -> None:
+        """Serves a route as a page, and under /api/v1 as JSON."""
+        self.app.add_url_rule(route.rule, route.endpoint, self._page_view(route), methods=[route.method])
+        if route.in_api:
+            self.app.add_url_rule(API + route.rule, f"api.{route.endpoint}", self._api_view(route), methods=[route.method])
+
+    def error(self, page: ErrorPage) -> Response:
+        """An error as whoever asked reads it."""
+        if request.path.startswith(f"{API}/"):
+            return self._json(error_json(page), page.status)
+        caller = self._signed_in()
+        return self._html("error.html", page, self._shell(page.title, caller, route=None, raw=Raw()), status=page.status)
+
+    def _page_view(self, route: Route) -> Callable[..., Response]:
+        def view(**path: str) -> Response:
+            caller = self._signed_in()
+            raw = self._raw(path)
+            if route.method == "POST" and not (caller.is_stranger and route.permission is not Permission.PUBLIC):
+                self._check_csrf()
+            try:
+                result = seam.answer(self.services, route, raw, caller, is_poll=POLL_HEADER in request.headers)
+            except NotSignedIn:
+                return self._to_sign_in(route)
+            return self._rendered(route, raw, caller, result)
+
+        return view
+
+    def _api_view(self, route: Route) -> Callable[..., Response]:
+        def view(**path: str) -> Response:
+            caller = self._bearer()
+            raw = self._raw_json(path) if route.method == "POST" else self._raw(path)
+            result = seam.answer(self.services, route, raw, caller, is_poll=POLL_HEADER in request.headers)
+            return self._said(raw, result)
+
+        return view
+
+    def _signed_in(self) -> Caller:
+        token = request.cookies.get(COOKIE, "")
+        address = request.remote_addr or ""
+        found = self.services.access.sessions.caller(token, self.services.clock(), address=address) if token else None
+        return found or Caller("stranger", address=address)
+
+    def _bearer(self) -> Caller:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        address = request.remote_addr or ""
+        is_bearer = scheme.lower() == "bearer"
+        found = self.services.access.tokens.caller(token.strip(), self.services.clock(), address=address) if is_bearer else None
+        return found or Caller("stranger", address=address)
+
+    def _check_csrf(self) -> None:
+        try:
+            self.csrf.protect()
+        except CSRFError:
+            raise Invalid("This form is too old, or does not come from here. Reload the page and try again.", code="csrf") from None
+
+    def _raw(self, path: Mapping[str, str]) -> Raw:
+        query = {key: tuple(request.args.getlist(key)) for key in request.args}
+        form = {key: tuple(request.form.getlist(key)) for key in request.form}
+        token = request.cookies.get(COOKIE, "")
+        return Raw(path, query, form, address=request.remote_addr or "", session=token, now=self.services.clock())
+
+    def _raw_json(self, path: Mapping[str, str]) -> Raw:
+        """The fields of a JSON object as those of a form: a list is a repeated field, "ids" is "id"."""
+        body = request.get_json(silent=True) if request.data else {}
+        if not isinstance(body, dict):
+            raise Invalid("The body must be a JSON object.", problems={"body": "a JSON object"})
+        form = {("id" if key == "ids" else str(key)): _texts(value, str(key)) for key, value in body.items()}
+        query = {key: tuple(request.args.getlist(key)) for key in request.args}
+        return Raw(path, query, form, is_json=True, address=request.remote_addr or "", now=self.services.clock())
+
+    def _rendered(self, route: Route, raw: Raw, caller: Caller, result: Result) -> Response:
+        if isinstance(result, Acted):
+            result = result.to
+        if isinstance(result, To):
+            return self._redirected(result)
+        status = result.status if isinstance(result, Rejected) else 200
+        page = result.page if isinstance(result, Rejected) else result
+        return self._html(route.template, page, self._shell("", caller, route=route, raw=raw), status=status)
+
+    def _redirected(self, to: To) -> Response:
+        if to.notice is not None:
+            flash(json.dumps([to.notice.title, to.notice.text, to.notice.tone]))
+        target = (request.script_root + to.path) if to.path else url_for(to.endpoint, **to.values)
+        response = redirect(target, 303)
+        if to.session is not None:
+            # A new session starts with a new CSRF token, and nothing of the old one.
+            session.clear()
+            secure = self.is_cookie_secure()
+            if to.session:
+                response.set_cookie(COOKIE, to.session, httponly=True, samesite="Lax", secure=secure, path=request.script_root or "/")
+            else:
+                response.delete_cookie(COOKIE, path=request.script_root or "/", httponly=True, samesite="Lax", secure=secure)
+        return Response(response.response, response.status, response.headers)
+
+    def _to_sign_in(self, route: Route) -> Response:
+        if route.method != "GET":
+            raise NotSignedIn("Sign in first, then do it again.")
+        path = request.full_path.rstrip("?")
+        return Response(status=303, headers={"Location": url_for("sign_in", next=path if path != "/" else None)})
+
+    def _said(self, raw: Raw, result: Result) -> Response:
+        if isinstance(result, Acted):
+            outcome = result.outcome
+            body = to_json(outcome) | {"counts": {verdict.value: n for verdict, n in outcome.counts().items()}}  # type: ignore[operator]
+            return self._json(self._marked(body, raw), 200)
+        if isinstance(result, To):
+            return self._json({"code": "done", "message": result.notice.title if result.notice else "Done.", "backend": None}, 200)
+        if isinstance(result, Rejected):
+            problem = getattr(result.page, "problem", "") or "This cannot be used."
+            body = {"code": "invalid", "message": problem, "backend": raw.path.get("backend"), "page": to_json(result.page)}
+            return self._json(body, result.status)
+        return self._json(self._marked(to_json(result), raw), 200)
+
+    def _marked(self, body: Json, raw: Raw) -> Json:
+        """The JSON of a page of one backend names it, with the version of the endpoint that answered."""
+        profile = self._profile(raw.path.get("backend", ""))
+        if profile is None or not isinstance(body, dict):
+            return body
+        return body | {"backend": profile.name}
+
+    def _json(self, body: Json, status: int) -> Response:
+        return Response(json.dumps(body), status, content_type="application/json")
+
+    def _html(self, template: str, page: Page, around: shell.Shell, *, status: int) -> Response:
+        text = render_template(template, page=page, shell=around, backend=getattr(page, "mark", None))
+        # Names of bytes that are not UTF-8 hold lone surrogates, which no encoder takes.
+        return Response(text.encode("utf-8", "replace"), status, content_type="text/html; charset=utf-8")
+
+    def _shell(self, title: str, caller: Caller, *, route: Route | None, raw: Raw) -> shell.Shell:
+        if caller.is_stranger:
+            return shell.Shell(title)
+        profile = self._profile(raw.path.get("backend", "") or raw.path.get("profile", ""))
+        chosen = (profile.name,) if profile else tuple(raw.query.get("backend", ()))
+        live = seam.visible(self.services, caller)
+        known = [(backend.profile, self.services.gatherer.problem(backend)) for backend in live]
+        return shell.Shell(
+            title=title,
+            caller=caller,
+            nav=shell.nav(caller, route.nav if route else ""),
+            chips=shell.chips(known, chosen=chosen),
+            is_all_current=not chosen,
+            flag=shell.flag(profile) if profile else None,
+            notices=tuple(Notice(*json.loads(str(text))) for text in get_flashed_messages()),
+            may_operate=profile is not None and not profile.read_only and caller.may(Permission.OPERATE, profile.name),
+            is_admin=caller.has(Permission.ADMIN),
+            as_of=self.services.clock(),
+            scope_endpoint=route.endpoint if route and route.scope is Scope.MANY else "overview",
+        )
+
+    def _profile(self, name: str) -> Profile | None:
+        return next((profile for profile in self.services.known() if profile.name == name), None) if name else None
+
+
+def _texts(value: Any, key: str) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str | int | float | bool) for item in values):
+        raise Invalid(f"{key} must be text, a number, or a list of those.", problems={key: "text, a number, or a list of those"})
+    return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in values)
+
+
+def handle_errors(app: Flask, binding: Binding) -> None:
+    """Every error of ours, of HTTP and of a bug becomes a page or JSON; none shows an exception's text."""
+    app.register_error_handler(RqdashError, lambda error: binding.error(error_page(error)))
+
+    def http(error: Any) -> Response:
+        code = int(getattr(error, "code", 500) or 500)
+        response = binding.error(plain_page(code, HTTP_MESSAGES.get(code, "The request could not be answered.")))
+        if code == 405 and getattr(error, "valid_methods", None):
+            response.headers["Allow"] = ", ".join(error.valid_methods)
+        return response
+
+    for code in HTTP_MESSAGES:
+        app.register_error_handler(code, http)
+
+
+HTTP_MESSAGES = {
+    400: "The request is not one that rqdash understands.",
+    404: "No page has this address.",
+    405: "This address takes another method: reads are GET, writes are POST.",
+    413: "The form is larger than rqdash takes.",
+    500: "This is a bug of ours. The log has the details; nothing was changed unless the activity says so.",
+}

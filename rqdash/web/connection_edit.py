@@ -1,0 +1,134 @@
+"""The connection editor: fill from a URL, test, save. Saving is allowed when a test fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from rqdash.backends.probe.report import Report
+from rqdash.errors import Invalid, Stale
+from rqdash.model.caller import Caller, Permission
+from rqdash.model.profile import HUES, Profile, Secrets
+from rqdash.profiles.registry import Profiles
+from rqdash.profiles.url import profile_from_url
+from rqdash.web import profile_form
+from rqdash.web.forms import Raw
+from rqdash.web.marks import Mark, mark
+from rqdash.web.profile_form import ProfileForm
+from rqdash.web.route import Notice, Page, Rejected, Result, Route, To
+
+Tester = Callable[[Profile, Secrets], Report]
+NEW = Profile(name="")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPage(Page):
+    """The editor. mark is None for a new profile; report is a test's; changes are what somebody else saved meanwhile."""
+
+    mark: Mark | None
+    form: ProfileForm
+    hues: tuple[str, ...] = HUES
+    taken_hues: tuple[str, ...] = ()
+    report: Report | None = None
+    problem: str = ""
+    changes: tuple[tuple[str, str, str], ...] = ()
+
+
+def new(params: Raw, caller: Caller, *, profiles: Profiles) -> ConnectionPage:  # noqa: ARG001
+    return _page(profiles, None, profile_form.shown(NEW))
+
+
+def edit(params: Raw, caller: Caller, *, profiles: Profiles) -> ConnectionPage:  # noqa: ARG001
+    profile = profiles.get(params.path["profile"])
+    return _page(profiles, profile, profile_form.shown(profile))
+
+
+def create(params: Raw, caller: Caller, *, profiles: Profiles) -> Result:
+    """Saves a new profile, or shows the form again with what is wrong."""
+    if params.text("do") == "fill":
+        return _filled(params, profiles, None)
+    try:
+        profile = profiles.create(profile_form.parsed(params, NEW), secrets=profile_form.new_secrets(params), by=caller.name)
+    except Invalid as error:
+        return _rejected(params, profiles, None, error)
+    return To("connection_edit", {"profile": profile.name}, Notice(f"The connection {profile.name} is saved."))
+
+
+def save(params: Raw, caller: Caller, *, profiles: Profiles) -> Result:
+    """Saves an edit. A stale version answers 409 with what changed meanwhile; the form keeps what was typed."""
+    stored = profiles.get(params.path["profile"])
+    if params.text("do") == "fill":
+        return _filled(params, profiles, stored)
+    try:
+        edited = profile_form.parsed(params, stored)
+        profile = profiles.update(stored.name, edited, edits=profile_form.secret_edits(params), version=_version(params), by=caller.name)
+    except Invalid as error:
+        return _rejected(params, profiles, stored, error)
+    except Stale as error:
+        form = replace(profile_form.typed(params, stored, problems={}), version=stored.version)
+        return Rejected(replace(_page(profiles, stored, form), problem=error.message, changes=error.changes), status=409)
+    return To("connection_edit", {"profile": profile.name}, Notice(f"The connection {profile.name} is saved."))
+
+
+def test(params: Raw, caller: Caller, *, profiles: Profiles, tester: Tester) -> Result:
+    """The staged test of what is typed, saved or not; stored secrets are used only where they may go."""
+    name = params.text("profile") or params.arg("profile")
+    stored = profiles.get(name) if name and caller.may_see(name) else None
+    base = stored or NEW
+    try:
+        typed = profile_form.parsed(params, base)
+        profile, secrets = profiles.draft(typed, edits=profile_form.secret_edits(params), over=stored.name if stored else "")
+    except Invalid as error:
+        return _rejected(params, profiles, stored, error)
+    form = replace(profile_form.typed(params, base, problems={}), version=_version(params))
+    return replace(_page(profiles, stored, form), report=tester(profile, secrets))
+
+
+def _filled(params: Raw, profiles: Profiles, stored: Profile | None) -> Result:
+    """The form with what a pasted URL says; its password is named as found, and typed again or saved at once."""
+    base = stored or NEW
+    try:
+        found, secrets = profile_from_url(params.text("url").strip())
+    except Invalid as error:
+        problem = error.problems.get("url", error.message)
+        form = profile_form.typed(params, base, problems={"url": problem})
+        return Rejected(replace(_page(profiles, stored, form), problem=error.message))
+    kept = profile_form.typed(params, base, problems={})
+    filled = profile_form.shown(replace(found, name=kept.texts["name"] or found.name, environment=kept.texts["environment"], hue=kept.hue))
+    hint = {"password": "The URL has a password. It is not shown back: type it here."} if secrets.password else {}
+    ticks = {**filled.ticks, **{name: kept.ticks[name] for name in profile_form.FLAGS}}
+    return _page(profiles, stored, replace(filled, problems=hint, ticks=ticks, version=base.version, has_password=base.has_password))
+
+
+def _rejected(params: Raw, profiles: Profiles, stored: Profile | None, error: Invalid) -> Rejected:
+    form = profile_form.typed(params, stored or NEW, problems=error.problems)
+    version = params.text("version")
+    return Rejected(
+        replace(_page(profiles, stored, replace(form, version=int(version) if version.isdecimal() else 0)), problem=error.message)
+    )
+
+
+def _version(params: Raw) -> int:
+    """The version the form was drawn from; a garbled one is none that ever was."""
+    text = params.text("version")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
+
+
+def _page(profiles: Profiles, stored: Profile | None, form: ProfileForm) -> ConnectionPage:
+    taken = tuple(profile.hue for profile in profiles.all() if stored is None or profile.id != stored.id)
+    return ConnectionPage(mark(stored) if stored else None, form, taken_hues=taken)
+
+
+def _route(
+    endpoint: str, method: str, rule: str, view: Callable[..., Result], *, audit: str = "", needs: tuple[str, ...] = ("profiles",)
+) -> Route:
+    return Route(endpoint, method, rule, Permission.ADMIN, view, "connection_edit.html", needs=needs, nav="connections", audit=audit)
+
+
+ROUTES = (
+    _route("connection_new", "GET", "/connections/new", new),
+    _route("connection_create", "POST", "/connections/new", create, audit="create connection"),
+    _route("connection_edit", "GET", "/connections/<profile>/edit", edit),
+    _route("connection_save", "POST", "/connections/<profile>/edit", save, audit="edit connection"),
+    _route("connection_test", "POST", "/connections/test", test, audit="test connection", needs=("profiles", "tester")),
+)

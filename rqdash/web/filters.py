@@ -1,0 +1,55 @@
+"""The filters and globals that templates use; they format and decide nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rqdash.model import duration as durations
+from rqdash.model import names
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+MIDDLE_KEEPS = 9
+
+
+def iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def clock(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%H:%M:%S")
+
+
+def stamp(at: datetime) -> str:
+    return f"{at.astimezone(UTC).day} {at.astimezone(UTC).strftime('%b, %H:%M:%S')}"
+
+
+def shown_name(name: str) -> str:
+    """A name as text: empty and invisible characters made visible, bytes that are not UTF-8 as \\xNN."""
+    if not name:
+        return "(empty)"
+    readable = names.encoded(name).decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in readable)
+
+
+def middle(name: str, keep: int = MIDDLE_KEEPS) -> str:
+    """A long name without its middle: webhooks-…-x2kqp."""
+    return name if len(name) <= 2 * keep + 4 else f"{name[:keep]}…{name[-keep + 1 :]}"
+
+
+def install(app: Flask) -> None:
+    """Gives every template the filters of this module and of model.duration."""
+    app.jinja_env.filters.update(
+        number=durations.number,
+        duration=durations.duration,
+        size=durations.size,
+        iso=iso,
+        clock=clock,
+        stamp=stamp,
+        shown_name=shown_name,
+        middle=middle,
+        ref=names.ref,
+        form=names.to_form,
+    )

@@ -1,0 +1,142 @@
+"""The overview: all backends at once, in totals, a card each, and their queues worst first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from rqdash.model.caller import Caller, Permission
+from rqdash.model.queue import BackendSummary
+from rqdash.model.registry import Registry
+from rqdash.model.reply import Coverage, Problem, Reply, coverage
+from rqdash.queries import overview as query
+from rqdash.web.forms import Raw
+from rqdash.web.many import Many
+from rqdash.web.marks import Mark, mark
+from rqdash.web.queues import DownRow, QueueRow, down_rows, queue_rows
+from rqdash.web.route import Page, Route, Scope
+
+KEY = "summary"
+QUEUES_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the backends that answered; coverage says how many those are."""
+
+    coverage: Coverage
+    queued: int
+    running: int
+    failed: int
+    scheduled: int
+    overdue: int
+    workers: int
+    workers_busy: int
+    oldest_enqueued_at: datetime | None = None
+    oldest_queue: str = ""
+    oldest_backend: str = ""
+    down: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One backend: its numbers, or its last good ones (is_stale, read at as_of), or None; and what is wrong with it."""
+
+    mark: Mark
+    summary: BackendSummary | None
+    problem: Problem | None
+    as_of: datetime | None
+    latency_ms: float | None
+    is_stale: bool
+    queued: int = 0
+    failed: int = 0
+    oldest_enqueued_at: datetime | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewPage(Page):
+    totals: Totals
+    cards: tuple[Card, ...]
+    queues: tuple[QueueRow, ...]
+    queues_total: int
+    down: tuple[DownRow, ...]
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    now: datetime = field(repr=False)
+
+
+def parse(raw: Raw) -> Params:
+    assert raw.now is not None  # noqa: S101  the seam always sets it
+    return Params(raw.now)
+
+
+def view(backends: Many, params: Params, caller: Caller) -> OverviewPage:  # noqa: ARG001
+    replies = backends.gather(partial(query.summary, now=params.now), key=KEY)
+    rows = queue_rows(replies)
+    return OverviewPage(
+        totals=totals(replies, now=params.now),
+        cards=tuple(card(reply) for reply in replies),
+        queues=rows[:QUEUES_SHOWN],
+        queues_total=len(rows),
+        down=down_rows(replies),
+        as_of=params.now,
+    )
+
+
+def totals(replies: tuple[Reply[BackendSummary], ...], *, now: datetime) -> Totals:
+    """Sums of what was read now; stale values are not in them."""
+    fresh = [reply.value for reply in replies if reply.is_ok and reply.value is not None]
+    oldest = min((queue for summary in fresh if (queue := summary.oldest)), key=lambda queue: queue.oldest_enqueued_at or now, default=None)
+    return Totals(
+        coverage=coverage(replies),
+        queued=sum(summary.total(Registry.QUEUED) for summary in fresh),
+        running=sum(summary.total(Registry.STARTED) for summary in fresh),
+        failed=sum(summary.total(Registry.FAILED) for summary in fresh),
+        scheduled=sum(summary.total(Registry.SCHEDULED) for summary in fresh),
+        overdue=sum(queue.overdue for summary in fresh for queue in summary.queues),
+        workers=sum(summary.workers for summary in fresh),
+        workers_busy=sum(summary.workers_busy for summary in fresh),
+        oldest_enqueued_at=oldest.oldest_enqueued_at if oldest else None,
+        oldest_queue=oldest.name if oldest else "",
+        oldest_backend=oldest.backend if oldest else "",
+        down=tuple(reply.name for reply in replies if not reply.is_ok),
+    )
+
+
+def card(reply: Reply[BackendSummary]) -> Card:
+    summary = reply.value
+    if summary is None:
+        return Card(mark(reply.profile), None, reply.problem, None, None, is_stale=False)
+    oldest = summary.oldest
+    return Card(
+        mark=mark(reply.profile),
+        summary=summary,
+        problem=reply.problem,
+        as_of=reply.as_of,
+        latency_ms=reply.elapsed_ms,
+        is_stale=reply.is_stale,
+        queued=summary.total(Registry.QUEUED),
+        failed=summary.total(Registry.FAILED),
+        oldest_enqueued_at=oldest.oldest_enqueued_at if oldest else None,
+        warnings=warnings(summary),
+    )
+
+
+def warnings(summary: BackendSummary) -> tuple[str, ...]:
+    """What is not well with a backend that answers."""
+    found = []
+    if summary.server.maxmemory_policy not in ("", "noeviction"):
+        found.append(f"maxmemory-policy is {summary.server.maxmemory_policy}: Redis may drop jobs. RQ needs noeviction.")
+    if summary.server.role not in ("", "master"):
+        found.append("The server is a read-only replica.")
+    if summary.workers_lost:
+        found.append(f"Workers lost: {summary.workers_lost}.")
+    return tuple(found)
+
+
+ROUTES = (Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, nav="overview"),)

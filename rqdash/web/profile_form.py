@@ -1,0 +1,138 @@
+"""The connection editor's fields: a profile as texts, and texts as a profile. Secrets go in and never come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from rqdash.errors import Invalid
+from rqdash.model.profile import Kind, Node, Profile, Secrets, Tls
+from rqdash.profiles.secrets import Clear, Keep, SecretEdit, SecretEdits, Set
+from rqdash.web.forms import Raw, required, seconds, whole
+
+SENTINEL_ROWS = 3
+TEXTS = ("name", "host", "unix_path", "master_name", "username", "sentinel_username", "prefix", "environment")
+FLAGS = ("protected", "read_only", "enabled")
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileForm:
+    """What the editor shows: text by field, ticks by field, sentinels as (host, port) texts, problems by field."""
+
+    texts: Mapping[str, str]
+    ticks: Mapping[str, bool]
+    sentinels: tuple[tuple[str, str], ...]
+    kind: Kind = Kind.STANDALONE
+    hue: str = "slate"
+    has_password: bool = False
+    has_sentinel_password: bool = False
+    problems: Mapping[str, str] = field(default_factory=dict)
+    version: int = 0
+
+
+def shown(profile: Profile) -> ProfileForm:
+    """A stored profile as the editor's fields."""
+    rows = [(node.host, str(node.port)) for node in profile.sentinels]
+    rows += [("", "")] * max(1, SENTINEL_ROWS - len(rows))
+    texts = {name: str(getattr(profile, name)) for name in TEXTS} | {
+        "port": str(profile.port),
+        "db": str(profile.db),
+        "connect_timeout_s": f"{profile.connect_timeout_s:g}",
+        "read_timeout_s": f"{profile.read_timeout_s:g}",
+        "worker_socket_timeout_s": "" if profile.worker_socket_timeout_s is None else f"{profile.worker_socket_timeout_s:g}",
+        "ca_pem": profile.tls.ca_pem,
+        "sentinel_ca_pem": profile.sentinel_tls.ca_pem,
+        "notes": profile.notes,
+    }
+    return ProfileForm(
+        texts=texts,
+        ticks={name: bool(getattr(profile, name)) for name in FLAGS}
+        | _tls_ticks("tls", profile.tls)
+        | _tls_ticks("sentinel_tls", profile.sentinel_tls),
+        sentinels=tuple(rows),
+        kind=profile.kind,
+        hue=profile.hue,
+        has_password=profile.has_password,
+        has_sentinel_password=profile.has_sentinel_password,
+        version=profile.version,
+    )
+
+
+def typed(raw: Raw, base: Profile, *, problems: Mapping[str, str]) -> ProfileForm:
+    """What was typed, shown again with what is wrong; nothing but the secrets is lost."""
+    stored = shown(base)
+    texts = {name: raw.text(name, default=value) for name, value in stored.texts.items()}
+    hosts, ports = raw.form.get("sentinel_host", ()), raw.form.get("sentinel_port", ())
+    rows = tuple(zip(hosts, ports, strict=False)) or stored.sentinels
+    ticks = {name: raw.ticked(name) for name in stored.ticks}
+    kind = raw.text("kind")
+    return replace(
+        stored,
+        texts=texts,
+        ticks=ticks,
+        sentinels=(*rows, ("", "")) if all(host for host, _ in rows) else rows,
+        kind=Kind(kind) if kind in set(Kind) else stored.kind,
+        hue=raw.text("hue", default=stored.hue),
+        problems=problems,
+    )
+
+
+def parsed(raw: Raw, base: Profile) -> Profile:
+    """The profile a form describes, over the stored one (id, versions). Raises Invalid with every problem by field."""
+    problems: dict[str, str] = {}
+
+    def read(name: str, call: object) -> object:
+        try:
+            return call()  # type: ignore[operator]
+        except Invalid as error:
+            problems.update(error.problems or {name: error.message})
+            return getattr(base, name, None)
+
+    values: dict[str, object] = {name: raw.text(name).strip() for name in TEXTS}
+    values |= {name: raw.ticked(name) for name in FLAGS}
+    values["kind"] = read("kind", lambda: required(raw.text("kind"), Kind, field_name="kind"))
+    values["port"] = read("port", lambda: whole(raw.text("port"), field_name="port", default=6379))
+    values["db"] = read("db", lambda: whole(raw.text("db"), field_name="db", default=0))
+    for name, default in (("connect_timeout_s", 1.0), ("read_timeout_s", 2.0), ("worker_socket_timeout_s", None)):
+        found = read(name, lambda name=name: seconds(raw.text(name), field_name=name))
+        values[name] = default if found is None else found
+    values["sentinels"] = read("sentinels", lambda: sentinels(raw))
+    values["tls"] = _tls(raw, "tls", "ca_pem")
+    values["sentinel_tls"] = _tls(raw, "sentinel_tls", "sentinel_ca_pem")
+    values |= {"hue": raw.text("hue") or "slate", "notes": raw.text("notes").replace("\r\n", "\n"), "prefix": values["prefix"] or "rq"}
+    if problems:
+        raise Invalid("Some fields cannot be read.", problems=problems)
+    return replace(base, **values)  # type: ignore[arg-type]
+
+
+def sentinels(raw: Raw) -> tuple[Node, ...]:
+    """The sentinel rows that are filled in; the port defaults to 26379."""
+    hosts, ports = raw.form.get("sentinel_host", ()), raw.form.get("sentinel_port", ())
+    rows = [(host.strip(), port) for host, port in zip(hosts, ports, strict=False) if host.strip()]
+    return tuple(Node(host, whole(port, field_name="sentinels", default=26379)) for host, port in rows)
+
+
+def secret_edits(raw: Raw) -> SecretEdits:
+    """What to do with each secret: a text typed replaces it, the tick clears it, else it is kept."""
+    return SecretEdits(_edit(raw, "password"), _edit(raw, "sentinel_password"))
+
+
+def new_secrets(raw: Raw) -> Secrets:
+    """The secrets of a new profile."""
+    return Secrets(raw.text("password") or None, raw.text("sentinel_password") or None)
+
+
+def _edit(raw: Raw, slot: str) -> SecretEdit:
+    if raw.text(slot):
+        return Set(raw.text(slot))
+    return Clear() if raw.ticked(f"clear_{slot}") else Keep()
+
+
+def _tls(raw: Raw, name: str, pem: str) -> Tls:
+    return Tls(
+        raw.ticked(name), raw.ticked(f"{name}_verify"), raw.ticked(f"{name}_check_hostname"), raw.text(pem).replace("\r\n", "\n").strip()
+    )
+
+
+def _tls_ticks(name: str, tls: Tls) -> dict[str, bool]:
+    return {name: tls.enabled, f"{name}_verify": tls.verify, f"{name}_check_hostname": tls.check_hostname}

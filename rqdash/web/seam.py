@@ -1,0 +1,116 @@
+"""How a request gets its connection: one sequence for every view alike.
+
+Who calls, then access on the name, then parsing, then the backend, then the view inside the backend's reach, then rendering.
+Nothing before access reads anything but the session and the profile's row; the view sees arguments alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from rqdash.access import actor
+from rqdash.backends.backend import Backend
+from rqdash.errors import Denied, NotFound, NotSignedIn, Stale
+from rqdash.model.caller import Caller, Permission
+from rqdash.web.forms import Raw
+from rqdash.web.many import Many
+from rqdash.web.route import Rejected, Result, Route, Scope
+from rqdash.web.services import Services
+
+POLL_MAX_AGE_S = 1.0
+
+
+def answer(services: Services, route: Route, raw: Raw, caller: Caller, *, is_poll: bool) -> Result:
+    """What the view says, for whoever calls. Raises NotSignedIn, NotFound, Denied, Invalid, Stale or a BackendError."""
+    admit(services, route, raw, caller)
+    params = route.parse(raw)
+    if route.scope is Scope.ONE:
+        return _of_one(services, route, raw, caller, params=params, is_poll=is_poll)
+    arguments: dict[str, Any] = _needed(services, route, caller)
+    if route.scope is Scope.MANY:
+        many = _many(services, raw, caller, is_poll=is_poll)
+        return route.view(many, params, caller, **arguments)
+    if not route.audit:
+        return route.view(params, caller, **arguments)
+    return _recorded(services, route, raw, caller, lambda: route.view(params, caller, **arguments))
+
+
+def admit(services: Services, route: Route, raw: Raw, caller: Caller) -> None:
+    """Access, decided on the name alone: no grant and no such name are the same 404, and build no client."""
+    if route.permission is Permission.PUBLIC:
+        return
+    if caller.is_stranger:
+        raise NotSignedIn("Sign in first.")
+    for name in _names(raw):
+        if not (caller.may_see(name) and any(profile.name == name for profile in services.known())):
+            raise NotFound(f"There is no backend named {name}.")
+    if not caller.has(route.permission):
+        raise Denied(f"This asks for the role {route.permission.name.lower()}; you are {caller.role}.")
+
+
+def visible(services: Services, caller: Caller) -> tuple[Backend, ...]:
+    """The enabled backends a caller may see, in the registry's order."""
+    live = ((name, services.backends.get(name)) for name in services.backends if caller.may_see(name))
+    return tuple(backend for _, backend in live if backend is not None)
+
+
+def _names(raw: Raw) -> Sequence[str]:
+    """The backends, or profiles, that a request names: in its path and in its scope."""
+    named = [raw.path[key] for key in ("backend", "profile") if key in raw.path]
+    return [*named, *raw.query.get("backend", ())]
+
+
+def _of_one(services: Services, route: Route, raw: Raw, caller: Caller, *, params: object, is_poll: bool) -> Result:
+    backend = services.backends.get(raw.path["backend"])
+    if backend is None:
+        raise NotFound(f"{raw.path['backend']} is disabled: enable its connection first.")
+    arguments = _needed(services, route, caller)
+    if route.method == "GET":
+        # The view of a page never depends on the caller, so callers of one moment may share what it read.
+        call = partial(_view_of_one, route, params=params, caller=caller, arguments=arguments)
+        key = f"{route.endpoint} {params!r}" if is_poll else route.endpoint
+        return services.gatherer.one(backend, call, key=key, max_age_s=POLL_MAX_AGE_S if is_poll else 0.0)
+    _check_endpoint(backend, raw)
+    with backend.reachable():
+        return route.view(backend, params, caller, **arguments)
+
+
+def _view_of_one(route: Route, backend: Backend, *, params: object, caller: Caller, arguments: dict[str, Any]) -> Result:
+    return route.view(backend, params, caller, **arguments)
+
+
+def _check_endpoint(backend: Backend, raw: Raw) -> None:
+    """A form drawn for another endpoint of the same name does nothing."""
+    drawn = raw.text("endpoint_version")
+    current = str(backend.profile.endpoint_version)
+    if drawn == current or (raw.is_json and not drawn):
+        return
+    raise Stale(
+        f"{backend.name} points elsewhere since this page was drawn, so nothing was done. Look at it again, then repeat.",
+        changes=(("endpoint version", drawn or "none", current),),
+    )
+
+
+def _many(services: Services, raw: Raw, caller: Caller, *, is_poll: bool) -> Many:
+    chosen = tuple(dict.fromkeys(raw.query.get("backend", ())))
+    scope = tuple(backend for backend in visible(services, caller) if not chosen or backend.name in chosen)
+    return Many(scope, services.gatherer, POLL_MAX_AGE_S if is_poll else 0.0, chosen)
+
+
+def _needed(services: Services, route: Route, caller: Caller) -> dict[str, Any]:
+    found: dict[str, Any] = {"access": services.access, "actor": actor.of(caller, services.access.audit), **services.others}
+    return {name: found[name] for name in route.needs}
+
+
+def _recorded(services: Services, route: Route, raw: Raw, caller: Caller, view: Callable[[], Result]) -> Result:
+    """Audits a write that is not an action on a backend; those audit themselves."""
+    named = raw.text("name")[:80]
+    values = {"name": named} if named else {}
+    with actor.of(caller, services.access.audit).recording(
+        route.audit, backend=raw.path.get("profile", ""), queue="", values=values
+    ) as record:
+        result = view()
+        record.finish({"refused": 1} if isinstance(result, Rejected) else {"done": 1})
+    return result

@@ -1,0 +1,97 @@
+"""What surrounds every page: navigation, the scope's chips, the flag of the page's backend, notices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rqdash.model.caller import Caller, Permission
+from rqdash.model.profile import Profile
+from rqdash.model.reply import Problem
+from rqdash.web.marks import Mark
+from rqdash.web.route import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    endpoint: str
+    label: str
+    icon: str
+    is_current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One backend of the scope picker; health "" is well, else down, slow, denied or switching."""
+
+    name: str
+    hue: str
+    environment: str
+    is_protected: bool
+    is_read_only: bool
+    health: str = ""
+    is_current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """The band that says whose page this is; note is its policy in a sentence, facts its address and the like."""
+
+    mark: Mark
+    note: str = ""
+    facts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Everything around a page. caller is None for a stranger; may_operate speaks for the page's backend."""
+
+    title: str
+    caller: Caller | None = None
+    nav: tuple[NavItem, ...] = ()
+    chips: tuple[Chip, ...] = ()
+    is_all_current: bool = True
+    flag: Flag | None = None
+    notices: tuple[Notice, ...] = ()
+    may_operate: bool = False
+    is_admin: bool = False
+    as_of: datetime | None = None
+    scope_endpoint: str = "overview"
+
+    @property
+    def down(self) -> int:
+        return sum(1 for chip in self.chips if chip.health == "down")
+
+
+NAV = (
+    ("overview", "Overview", "overview", Permission.VIEW),
+    ("queues", "Queues", "queues", Permission.VIEW),
+    ("workers", "Workers", "workers", Permission.VIEW),
+    ("connections", "Connections", "connections", Permission.ADMIN),
+)
+HEALTH = {"slow": "slow", "denied": "denied", "auth": "denied", "switching": "switching", "replica": "switching"}
+
+
+def nav(caller: Caller, current: str) -> tuple[NavItem, ...]:
+    """The places a caller may go."""
+    return tuple(NavItem(endpoint, label, icon, endpoint == current) for endpoint, label, icon, asks in NAV if caller.has(asks))
+
+
+def chips(profiles: Sequence[tuple[Profile, Problem | None]], *, chosen: Sequence[str]) -> tuple[Chip, ...]:
+    """A chip a backend, with what its last call found."""
+    return tuple(_chip(profile, problem, is_current=profile.name in chosen) for profile, problem in profiles)
+
+
+def flag(profile: Profile) -> Flag:
+    """The flag of a page of one backend."""
+    note = "Read-only: rqdash changes nothing here" if profile.read_only else ""
+    if profile.protected and not profile.read_only:
+        note = "Protected: deleting and moving ask for its name"
+    mark = Mark(profile.name, profile.hue, profile.environment, profile.protected, profile.read_only, profile.endpoint_version)
+    return Flag(mark, note, f"{profile.address}, db {profile.db}")
+
+
+def _chip(profile: Profile, problem: Problem | None, *, is_current: bool) -> Chip:
+    health = HEALTH.get(problem.code, "down") if problem else ""
+    return Chip(profile.name, profile.hue, profile.environment, profile.protected, profile.read_only, health, is_current)

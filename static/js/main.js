@@ -1,0 +1,22 @@
+// Starts the behaviours a page names: data-behaviour="copy" runs start(element, signal) of copy.js.
+import * as copy from "./copy.js";
+import * as keyboard from "./keyboard.js";
+import * as keys from "./keys.js";
+import * as menu from "./menu.js";
+import * as select from "./select.js";
+import * as theme from "./theme.js";
+import * as times from "./times.js";
+
+const behaviours = { copy, keyboard, keys, menu, select, theme, times };
+const pageLife = new AbortController();
+
+/** Starts every behaviour inside root; its listeners and timers end with the signal. */
+export function begin(root, signal) {
+  for (const element of root.querySelectorAll("[data-behaviour]")) {
+    for (const name of element.dataset.behaviour.split(" ")) behaviours[name]?.start(element, signal);
+  }
+}
+
+// A page kept by the browser for "back" goes on living: only a page that is thrown away ends here.
+addEventListener("pagehide", (event) => event.persisted || pageLife.abort(), { signal: pageLife.signal });
+begin(document, pageLife.signal);
