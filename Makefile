@@ -19,12 +19,11 @@ check: $(VENV)/dev.stamp
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m djlint templates --check --lint
+	$(PY) -m djlint templates --lint --quiet
 
 format: $(VENV)/dev.stamp
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
-	$(PY) -m djlint templates --reformat --quiet
 
 bench: $(VENV)/dev.stamp
 	$(PY) -m bench $(ARGS)

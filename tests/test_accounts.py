@@ -44,7 +44,8 @@ def test_an_account_signs_in_with_its_password(access: Access) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "password"), [("mira", "wrong"), ("nobody", PASSWORD), ("", ""), ("mi\udcffra", "\udcff"), ("mira", "x" * 5000), ("a" * 500, "x")]
+    ("name", "password"),
+    [("mira", "wrong"), ("nobody", PASSWORD), ("", ""), ("mi\udcffra", "\udcff"), ("mira", "x" * 5000), ("a" * 500, "x")],
 )
 def test_whatever_is_wrong_gets_the_same_answer(access: Access, name: str, password: str) -> None:
     access.accounts.add("mira", role=Role.VIEWER, password=PASSWORD)
@@ -90,7 +91,9 @@ def test_names_differ_by_more_than_case(access: Access) -> None:
         ("grants", "mira", PASSWORD, ("Prod",)),
     ],
 )
-def test_an_account_that_cannot_be_is_refused_by_field(access: Access, field: str, name: str, password: str, grants: tuple[str, ...]) -> None:
+def test_an_account_that_cannot_be_is_refused_by_field(
+    access: Access, field: str, name: str, password: str, grants: tuple[str, ...]
+) -> None:
     with pytest.raises(Invalid) as raised:
         access.accounts.add(name, role=Role.VIEWER, password=password, grants=grants)
 

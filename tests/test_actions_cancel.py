@@ -16,7 +16,8 @@ from rqdash.demo.servers import Server
 from rqdash.errors import Invalid
 from rqdash.model.registry import Registry
 from tests.actors import HOSTILE, Witness, snapshot, verdicts
-from tests.workers import counts, schedule, wait_for, work, working
+from tests.processes import wait_until
+from tests.workers import counts, schedule, work, working
 
 
 def test_a_canceled_job_does_not_run_and_the_others_do(server: Server, redis_client: redis.Redis, backend: Backend) -> None:
@@ -76,7 +77,7 @@ def test_a_job_that_runs_is_not_canceled(server: Server, redis_client: redis.Red
     queue = Queue("mail", connection=redis_client)
     job = queue.enqueue("tests.tasks.hold", "gate")
     with working(server, "mail") as worker:
-        wait_for(lambda: redis_client.exists("gate:running"), what="the start of the job")
+        assert wait_until(lambda: bool(redis_client.exists("gate:running")))
 
         outcome = cancel(backend, Witness(), queue="mail", registry=Registry.QUEUED, ids=[job.id])
 

@@ -18,7 +18,8 @@ from rqdash.demo.servers import Server
 from rqdash.errors import Invalid
 from rqdash.model.registry import Registry
 from tests.actors import HOSTILE, Witness, snapshot, verdicts, write_job
-from tests.workers import counts, wait_for, work, working
+from tests.processes import wait_until
+from tests.workers import counts, work, working
 
 
 def _queued(server: Server, queue: Queue) -> Job:
@@ -99,7 +100,7 @@ def test_the_other_jobs_of_the_queue_still_run(server: Server, redis_client: red
 def test_a_started_job_is_refused_and_ends_as_it_would(server: Server, redis_client: redis.Redis, backend: Backend) -> None:
     job = Queue("mail", connection=redis_client).enqueue("tests.tasks.hold", "gate")
     with working(server, "mail") as worker:
-        wait_for(lambda: redis_client.exists("gate:running"), what="the start of the job")
+        assert wait_until(lambda: bool(redis_client.exists("gate:running")))
 
         outcome = delete(backend, Witness(), queue="mail", registry=Registry.STARTED, ids=[job.id, "nobody"])
 
@@ -121,7 +122,7 @@ def test_a_started_job_that_ended_meanwhile_is_no_longer_there(server: Server, r
 def test_a_canceled_job_that_still_runs_is_not_deleted(server: Server, redis_client: redis.Redis, backend: Backend) -> None:
     job = Queue("mail", connection=redis_client).enqueue("tests.tasks.hold", "gate")
     with working(server, "mail") as worker:
-        wait_for(lambda: redis_client.exists("gate:running"), what="the start of the job")
+        assert wait_until(lambda: bool(redis_client.exists("gate:running")))
         job.cancel()
 
         outcome = delete(backend, Witness(), queue="mail", registry=Registry.CANCELED, ids=[job.id])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import redis
@@ -11,12 +12,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
 
+from rqdash.access.actor import Actor
+from rqdash.access.audit import Audit
 from rqdash.actions import cancel, delete, empty, move, requeue
 from rqdash.backends.backend import Backend
 from rqdash.demo.servers import Server
-from rqdash.errors import ReadOnly, Refused, Switching, UnknownResult
+from rqdash.errors import Invalid, ReadOnly, Refused, Switching, UnknownResult
 from rqdash.model.profile import Profile
 from rqdash.model.registry import Registry
+from rqdash.store import open_store
 from tests.actors import Witness, snapshot, verdicts, write_job
 from tests.test_actions_empty import fill, now
 
@@ -70,12 +74,12 @@ def test_a_batch_without_an_answer_is_unknown_and_no_more_are_sent(server: Serve
 
     outcome = cancel(hurried, witness, queue="mail", registry=Registry.QUEUED, ids=ids)
 
-    assert verdicts(outcome) == ["done"] * 200 + ["unknown"] * 200
-    assert outcome.left == 50
-    assert [(row.status, row.outcomes) for row in witness.rows] == [("unknown_result", {"done": 200, "unknown": 200})]
+    assert verdicts(outcome) == ["done"] * 100 + ["unknown"] * 100
+    assert outcome.left == 250
+    assert [(row.status, row.outcomes) for row in witness.rows] == [("unknown_result", {"done": 100, "unknown": 100})]
     server.resume()
-    assert redis_client.zcard("rq:canceled:mail") in (200, 400)
-    assert redis_client.lrange("rq:queue:mail", -50, -1) == [job_id.encode() for job_id in ids[400:]]
+    assert redis_client.zcard("rq:canceled:mail") in (100, 200)
+    assert redis_client.lrange("rq:queue:mail", -250, -1) == [job_id.encode() for job_id in ids[200:]]
 
 
 def test_emptying_without_an_answer_says_how_much_is_unknown(server: Server, redis_client: redis.Redis, hurried: Backend) -> None:
@@ -85,8 +89,8 @@ def test_emptying_without_an_answer_says_how_much_is_unknown(server: Server, red
 
     outcome = empty(hurried, witness, queue="mail", as_of=now())
 
-    assert {verdict.value: count for verdict, count in outcome.counts().items()} == {"done": 200, "unknown": 200}
-    assert outcome.left == 50
+    assert {verdict.value: count for verdict, count in outcome.counts().items()} == {"done": 100, "unknown": 100}
+    assert outcome.left == 250
     assert [row.status for row in witness.rows] == ["unknown_result"]
 
 
@@ -106,8 +110,8 @@ def test_a_switch_of_the_master_half_way_leaves_the_rest(redis_client: redis.Red
 
     outcome = delete(backend, witness, queue="mail", registry=Registry.QUEUED, ids=ids)
 
-    assert (outcome.done, outcome.left) == (400, 50)
-    assert [(row.status, row.outcomes) for row in witness.rows] == [("switching", {"done": 400})]
+    assert (outcome.done, outcome.left) == (200, 250)
+    assert [(row.status, row.outcomes) for row in witness.rows] == [("switching", {"done": 200})]
 
 
 def test_a_switch_of_the_master_before_anything_was_done_is_raised(redis_client: redis.Redis, backend: Backend) -> None:
@@ -238,3 +242,23 @@ def test_a_server_that_lost_its_scripts_gets_them_again(redis_client: redis.Redi
     outcome = cancel(backend, Witness(), queue="mail", registry=Registry.QUEUED, ids=["job-1"])
 
     assert verdicts(outcome) == ["done"]
+
+
+def test_the_audit_log_holds_one_row_an_action(tmp_path: Path, redis_client: redis.Redis, backend: Backend) -> None:
+    store = open_store("", data_dir=tmp_path)
+    audit = Audit(store)
+    actor = Actor("account", "ada", "192.0.2.7", audit)
+    fill(redis_client, 30)
+    ids = [f"job-{number}" for number in range(25)]
+
+    move(backend, actor, queue="mail", registry=Registry.QUEUED, ids=ids, to_queue="slow\udcff")
+    empty(backend, actor, queue="mail", as_of=now())
+    with pytest.raises(Invalid):
+        requeue(backend, actor, queue="mail", registry=Registry.QUEUED, ids=ids)
+
+    refused, emptied, moved = audit.entries()
+    assert (moved.verb, moved.name, moved.backend, moved.queue, moved.status) == ("move", "ada", "live", "mail", "done")
+    assert (moved.values["jobs"], moved.values["ids"], moved.outcomes) == (25, " ".join(ids[:20]), {"done": 25})
+    assert (emptied.verb, emptied.outcomes) == ("empty", {"done": 5})
+    assert (refused.verb, refused.status, refused.outcomes) == ("requeue", "invalid", {})
+    store.close()

@@ -45,7 +45,9 @@ def access(data_dir: Path) -> Access:
 
 
 def is_a_sentence(result: Result) -> bool:
-    return result.exit_code == 1 and result.stdout == "" and len(result.stderr.splitlines()) == 1 and result.exception.__class__ is SystemExit
+    return (
+        result.exit_code == 1 and result.stdout == "" and len(result.stderr.splitlines()) == 1 and result.exception.__class__ is SystemExit
+    )
 
 
 def test_a_first_admin_is_made_and_can_sign_in(run: Run, access: Access) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,11 +32,11 @@ def address(route: Route, *, backend: str = "down", prefix: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def down_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def down_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A site whose two backends both refuse connections."""
     nobody = Server(Path(), free_port())
     backends: dict[str, Backend] = {name: backend_of(nobody, name=name) for name in ("down", "gone")}
-    yield site(tmp_path_factory.mktemp("data"), backends)
+    return site(tmp_path_factory.mktemp("data"), backends)
 
 
 def test_the_route_table_covers_every_endpoint_of_the_app(down_site: Site) -> None:
@@ -85,9 +84,9 @@ def test_a_caller_without_a_grant_and_a_name_that_is_not_there_get_the_same_answ
     missing = browser.client.open(address(route, backend="nowhere"), method=route.method, data=form)
 
     assert (ungranted.status_code, missing.status_code) == (404, 404)
-    assert without_tokens(ungranted.get_data(as_text=True)).replace("down", "NAME") == without_tokens(missing.get_data(as_text=True)).replace(
-        "nowhere", "NAME"
-    )
+    assert without_tokens(ungranted.get_data(as_text=True)).replace("down", "NAME") == without_tokens(
+        missing.get_data(as_text=True)
+    ).replace("nowhere", "NAME")
 
 
 def without_tokens(text: str) -> str:

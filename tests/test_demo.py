@@ -213,7 +213,7 @@ def test_sigterm_ends_every_child_and_the_next_demo_keeps_what_was_made(demo: De
 
 
 def test_ctrl_c_ends_every_child(tmp_path: Path) -> None:
-    process = start(tmp_path / "demo", "--json", "--workers", "1")
+    process = start(tmp_path / "demo", "--json", "--workers", "1", "--no-producers")
     try:
         code, left = ready(process).end(signal.SIGINT)
     finally:

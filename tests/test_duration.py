@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rqdash.model.duration import duration, number, size
@@ -47,6 +47,7 @@ def test_a_duration_has_two_units_at_most_and_a_space_before_each(seconds: float
     assert duration(seconds) == words
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.floats() | st.integers())
 def test_every_number_of_seconds_has_words(seconds: float) -> None:
     words = duration(seconds)

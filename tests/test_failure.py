@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rqdash.model.failure import MAX_FRAMES, MESSAGE_CHARS, TEXT_CHARS, Frame, Run, failure, folded, summary
@@ -213,6 +213,7 @@ SHAPES = (
 )
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(SHAPES) | st.text(max_size=5), max_size=60).map("".join))
 def test_any_text_is_read_within_bounds_and_the_summary_agrees(text: str) -> None:
     read = failure(text)

@@ -43,9 +43,7 @@ def test_a_backend_that_refuses_does_not_spoil_the_others(gatherer: Gatherer, ba
     assert replies[0].problem.since is not None
 
 
-def test_a_backend_that_hangs_is_slow_at_the_deadline_and_the_others_are_whole(
-    backend: Backend, start: Callable[..., Server]
-) -> None:
+def test_a_backend_that_hangs_is_slow_at_the_deadline_and_the_others_are_whole(backend: Backend, start: Callable[..., Server]) -> None:
     frozen = start()
     frozen.pause()
     gatherer = Gatherer(deadline_s=0.3)

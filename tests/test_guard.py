@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import redis
 
 from rqdash.backends.connect import connect
 from rqdash.backends.guard import FailoverGuard, Health, NoGuard, guard, judge
@@ -137,40 +138,47 @@ def own_group(tmp_path: Path) -> Iterator[SentinelGroup]:
     made.stop()
 
 
+@dataclass
+class Writer:
+    """Writes numbers as actions write: each admitted by the guard, none repeated."""
+
+    watched: FailoverGuard | NoGuard
+    client: redis.Redis
+    acknowledged: list[int] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+
+    def write(self) -> bool:
+        """Whether the next number was written and acknowledged."""
+        number = len(self.acknowledged)
+        try:
+            self.watched.admit()
+            self.client.rpush("written", number)
+        except BackendError as error:
+            self.refused.add(error.code)
+            return False
+        self.acknowledged.append(number)
+        return True
+
+
 def test_no_acknowledged_write_is_lost_when_an_operator_switches_the_master(own_group: SentinelGroup) -> None:
     profile = group_profile(own_group)
     reader = connect(profile, Secrets(), policy=ANYWHERE, writes=False)
-    writer = connect(profile, Secrets(), policy=ANYWHERE, writes=True)
-    watched = guard(profile, Secrets(), policy=ANYWHERE, clients=(reader, writer))
-    acknowledged: list[int] = []
-    refused: list[str] = []
-
-    def write(number: int) -> bool:
-        try:
-            watched.admit()
-            writer.rpush("written", number)
-        except BackendError as error:
-            refused.append(error.code)
-            return False
-        acknowledged.append(number)
-        return True
-
-    def has_moved() -> bool:
-        return write(len(acknowledged)) and watched.state.master == replica_node(own_group)
-
-    with closing(watched), closing(reader), closing(writer):
-        assert all(write(number) for number in range(500))
+    client = connect(profile, Secrets(), policy=ANYWHERE, writes=True)
+    watched = guard(profile, Secrets(), policy=ANYWHERE, clients=(reader, client))
+    writer = Writer(watched, client)
+    with closing(watched), closing(reader), closing(client):
+        assert all(writer.write() for _ in range(500))
         assert reader.llen("written") == 500
+
         with own_group.sentinels[1].client() as sentinel:
             sentinel.execute_command("SENTINEL", "FAILOVER", MASTER_NAME)
         for _ in range(3000):
             # As fast as it goes: the danger is in the first 100 ms, before the replica is promoted.
-            write(len(acknowledged))
-        assert wait_until(has_moved, within_s=20)
-        assert all(write(len(acknowledged)) for _ in range(100))
+            writer.write()
+        assert wait_until(lambda: writer.write() and watched.state.master == replica_node(own_group))
+
         kept = [int(number) for number in reader.lrange("written", 0, -1)]
         assert isinstance(reader.connection_pool, MasterPool)
         assert reader.connection_pool.master.address == replica_node(own_group)
-
-    assert set(refused) == {"switching"}
-    assert kept == acknowledged
+    assert writer.refused == {"switching"}
+    assert kept == writer.acknowledged

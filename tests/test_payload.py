@@ -8,7 +8,6 @@ import copyreg
 import enum
 import json
 import pickle
-import resource
 import struct
 import subprocess
 import sys
@@ -21,12 +20,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rqdash.model import payload
 from rqdash.model.payload import Call, Shown
 
+PROJECT = Path(__file__).parent.parent
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 NOON = datetime(2026, 11, 23, 12, 0, 5, tzinfo=UTC)
 
@@ -157,7 +157,7 @@ def test_a_method_has_the_path_of_its_class_before_its_name(instance: object, pr
         (ZoneInfo("Europe/Zurich"), "zoneinfo.ZoneInfo", "ZoneInfo('Europe/Zurich')"),
         (uuid.UUID(int=5), "uuid.UUID", "UUID('00000000-0000-0000-0000-000000000005')"),
         (Decimal("1.50"), "decimal.Decimal", "Decimal('1.50')"),
-        (PureWindowsPath("C:/a/b"), "pathlib.PureWindowsPath", r"PureWindowsPath('C:\\a\\b')"),
+        (PureWindowsPath(r"C:\a\b"), "pathlib.PureWindowsPath", r"PureWindowsPath('C:\\a\\b')"),
         (PurePosixPath("/a/b"), "pathlib.PurePosixPath", "PurePosixPath('/a/b')"),
         (PurePosixPath("a"), "pathlib.PurePosixPath", "PurePosixPath('a')"),
         (PurePosixPath(), "pathlib.PurePosixPath", "PurePosixPath('.')"),
@@ -297,8 +297,15 @@ def test_a_call_too_large_to_read_still_has_its_function() -> None:
     many = stored("app.f", list(range(200_000)))
 
     assert payload.call(large).function == payload.call(many).function == payload.function(large) == payload.function(many) == "app.f"
-    assert payload.call(large).problem == "unknown, 1.9 KB: over 1 MB of it, more than is read"
+    assert payload.call(large).problem == "unknown, 2 KB: over 1 MB of it, more than is read"
     assert payload.call(many).problem.endswith(": a pickle of more than 100,000 instructions")
+
+
+def test_200_kb_that_inflate_to_200_mb_are_refused_but_for_the_function() -> None:
+    call = payload.call(BOMB)
+
+    assert (call.function, call.args, call.serializer) == ("app.f", (), "pickle")
+    assert call.problem.endswith(": over 1 MB of it, more than is read")
 
 
 def test_names_that_are_not_printable_are_escaped_and_cut() -> None:
@@ -314,34 +321,53 @@ def test_names_that_are_not_printable_are_escaped_and_cut() -> None:
 # What must not run.
 
 
-def test_nothing_is_unpickled(tmp_path: Path) -> None:
-    witness = tmp_path / "witness"
-    copyreg.add_extension("pathlib", "Path", 240)
-    path = str(witness).encode()
-    evil = [pickle.dumps(Stored(open, str(witness), "w"), protocol) for protocol in PROTOCOLS]
-    evil += [pickle.dumps(Stored(Path.touch, witness), protocol) for protocol in PROTOCOLS]
-    evil += [
-        b"cbuiltins\nopen\n(V" + path + b"\nVw\ntR.",
-        b"(ibuiltins\nopen\nV" + path + b"\nVw\n.".replace(b"(i", b"(V", 0),
-        b"(cbuiltins\nopen\nV" + path + b"\nVw\no.",
-        b"\x80\x02cbuiltins\nopen\n(V" + path + b"\nVw\nt\x81.",
-        b"\x80\x04cbuiltins\nopen\n(V" + path + b"\nVw\nt}\x92.",
-        b"\x80\x02\x82\xf0(V" + path + b"\ntR.",
+def evil_pickles(witness: Path) -> list[bytes]:
+    """Pickles that create the file when they are loaded, by each instruction that calls something."""
+    opener, args = b"cbuiltins\nopen\n", b"V" + str(witness).encode() + b"\nVw\n"
+    return [
+        *(pickle.dumps(Stored(open, str(witness), "w"), protocol) for protocol in PROTOCOLS),
+        *(pickle.dumps(Stored(Path.touch, witness), protocol) for protocol in PROTOCOLS),
+        b"(" + args + b"ibuiltins\nopen\n.",
+        b"(" + opener + args + b"o.",
+        b"cbuiltins\neval\n(V__import__('pathlib').Path(r'" + str(witness).encode() + b"').touch()\ntR.",
+        pickle.dumps([{"key": (1, Stored(open, str(witness), "w"))}]),
     ]
 
-    for data in evil:
-        shown = payload.value(data)
-        assert shown is not None
-        payload.return_value(base64.b64encode(data))
-        payload.call(data)
-        payload.function(data)
-    for instance in (Stored(open, str(witness), "w"), None):
-        call = payload.call(stored("f", Stored(open, str(witness), "w"), instance=instance, key=Stored(open, str(witness), "w")))
-        assert "witness" in call.args[0].text
 
-    copyreg.remove_extension("pathlib", "Path", 240)
-    assert not witness.exists()
-    pickle.Unpickler  # noqa: B018 - never loaded here either
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    evil = evil_pickles(tmp_path / "witness")
+
+    for data in evil:
+        payload.value(data)
+        payload.return_value(base64.b64encode(data))
+        payload.text(data)
+        payload.function(zlib.compress(data))
+        payload.call(zlib.compress(data))
+    call = payload.call(stored("f", Stored(open, str(tmp_path / "witness"), "w"), instance=Stored(open, str(tmp_path / "witness"), "w")))
+
+    assert call.args[0].text.startswith("open('/")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_pickles_do_run_when_they_are_loaded(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    program = "import pickle, sys, os\nfor line in sys.stdin:\n    pickle.loads(bytes.fromhex(line)); os.remove(sys.argv[1]); print('ran')"
+    evil = "\n".join(data.hex() for data in evil_pickles(witness))
+
+    command = [sys.executable, "-c", program, str(witness)]
+    ended = subprocess.run(command, input=evil, capture_output=True, text=True, timeout=60, check=True)
+
+    assert ended.stdout.count("ran") == len(evil_pickles(witness))
+
+
+def test_a_registered_extension_is_not_looked_up() -> None:
+    copyreg.add_extension("builtins", "open", 240)
+
+    shown = payload.value(b"\x80\x02\x82\xf0(Vx\nVw\ntR.")
+
+    copyreg.remove_extension("builtins", "open", 240)
+    assert shown is not None
+    assert shown.text == "<extension 240>('x', 'w')"
 
 
 def test_what_only_a_worker_could_know_is_a_placeholder() -> None:
@@ -354,78 +380,87 @@ def test_what_only_a_worker_could_know_is_a_placeholder() -> None:
 LIMITED_BYTES = 512 * 1_048_576
 PROGRAM = f"""
 import resource, sys
-resource.setrlimit(resource.RLIMIT_AS, ({LIMITED_BYTES}, {LIMITED_BYTES}))
 from rqdash.model import payload
-data = sys.stdin.buffer.read()
-call, value = payload.call(data), payload.value(data)
-payload.return_value(data), payload.text(data), payload.function(data), payload.one_line(call)
-print(call.problem, "|", value.type, "|", value.problem, "|", len(repr(call)) + len(repr(value)) < 1_000_000)
+resource.setrlimit(resource.RLIMIT_AS, ({LIMITED_BYTES}, {LIMITED_BYTES}))
+for line in sys.stdin:
+    data = bytes.fromhex(line)
+    call, value = payload.call(data), payload.value(data)
+    payload.return_value(data), payload.text(data), payload.function(data), payload.one_line(call)
+    assert len(repr(call)) + len(repr(value)) < 1_000_000
+    print(value.type)
 """
 
 
-def wide(opcodes: bytes) -> bytes:
-    """A pickle that memoizes 100 KB or a tuple of 9,000 and asks for it again and again."""
-    return b"\x80\x04" + opcodes
+def inflating(start: bytes) -> bytes:
+    """200 KB that inflate to start and 200 MB."""
+    engine = zlib.compressobj()
+    return b"".join([engine.compress(start), *(engine.compress(bytes(1_048_576)) for _ in range(200)), engine.flush()])
 
 
 TEXT_100K = b"X" + struct.pack("<I", 100_000) + b"a" * 100_000
+BOMB = inflating(b"\x80\x04(\x8c\x05app.fNB" + struct.pack("<I", 200 * 1_048_576))
 BIG_TUPLE = b"(" + b"N" * 9_000 + b"t"
 HOSTILE = {
-    "memo bomb": b"\x80\x04\x4e\x72\xff\xff\xff\x7f\x2e",
-    "memo bomb in text": b"\x80\x04Np99999999999999999999\n.",
-    "deep list": b"\x80\x04" + b"]" * 30_000 + b"a" * 29_999 + b".",
-    "deep tuples": b"\x80\x04N" + b"\x85" * 99_000 + b".",
-    "deep objects": b"\x80\x04cm\nC\n" + b")R" * 40_000 + b".",
-    "deep arguments": b"\x80\x04" + b"cm\nC\n" * 20_000 + b")" + b"\x85R" * 20_000 + b".",
-    "deep states": b"\x80\x04" + b"cm\nC\n)R" * 20_000 + b"b" * 19_999 + b".",
-    "deep bytes": b"\x80\x04" + b"cbuiltins\nbytearray\n" * 20_000 + b")" + b"\x85R" * 20_000 + b".",
-    "deep getattr": b"\x80\x04" + b"cbuiltins\ngetattr\n" * 20_000 + b"cm\nC\n" + b"Va\n\x86R" * 20_000 + b".",
-    "deep json": b"[" * 100_000,
-    "deep json objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
-    "marks": b"\x80\x04" + b"(" * 99_000 + b".",
-    "zip bomb": zlib.compress(bytes(200 * 1_048_576)),
-    "zip bomb of a call": zlib.compress(pickle.dumps(("f", None, (bytes(200 * 1_048_576),), {}))),
-    "zip bomb in base64": base64.b64encode(zlib.compress(bytes(200 * 1_048_576))),
-    "shared lists": b"\x80\x04N\x94" + b"".join(b"]\x94(h" + bytes([n]) + b"h" + bytes([n]) + b"e" for n in range(60)) + b".",
-    "shared dicts": b"\x80\x04N\x94" + b"".join(b"}\x94(Kah" + bytes([n]) + b"Kbh" + bytes([n]) + b"u" for n in range(60)) + b".",
-    "cycle": b"\x80\x04]\x94" + b"(" + b"h\x00" * 40_000 + b"e.",
-    "cycle of an object": b"\x80\x04cm\nC\n)R\x94}X\x01\x00\x00\x00ah\x00sb.",
-    "object of itself": b"\x80\x04cm\nC\n)R\x94h\x00b.",
-    "shared text": b"\x80\x04" + TEXT_100K + b"\x940(" + b"h\x00" * 40_000 + b"l.",
-    "copies of bytes": b"\x80\x04" + TEXT_100K + b"\x940c_codecs\nencode\n\x940Vlatin1\n\x940(" + b"h\x01h\x00h\x02\x86R" * 15_000 + b"l.",
-    "copies of a tuple": b"\x80\x04" + BIG_TUPLE + b"\x940ccopyreg\n__newobj__\n\x940(" + b"h\x01h\x00R" * 25_000 + b"l.",
-    "long names": b"\x80\x04" + TEXT_100K + b"\x940(" + b"h\x00h\x00\x93" * 25_000 + b"l.",
-    "long integer": b"\x80\x04\x8b" + struct.pack("<i", 1_000_000) + b"\x7f" * 1_000_000 + b".",
-    "long integer as text": b"L" + b"9" * 1_000_000 + b"L\n.",
-    "long integer in json": b"[" + b"9" * 1_000_000 + b"]",
-    "long float as text": b"F" + b"9" * 1_000_000 + b"\n.",
-    "length of 2 GB": b"\x80\x04\x8b\xff\xff\xff\x7f.",
-    "length of 2^63": b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.",
-    "length of 2^64": b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xff.",
-    "negative length": b"\x80\x04T\xff\xff\xff\xff.",
-    "escapes": b"S'" + b"\\q" * 400_000 + b"'\n.",
-    "unicode escapes": b"V" + b"\\ud800" * 150_000 + b"\n.",
-    "empty lists in json": b"[" + b"{}," * 340_000 + b"{}]",
-    "colliding keys": b"\x80\x04}(" + b"".join(b"\x8a\x08" + struct.pack("<q", n << 61) + b"N" for n in range(1, 3)) * 20_000 + b"u.",
-    "unhashable keys": b"\x80\x04}(]N}Nu.",
-    "append to a number": b"\x80\x04K\x01K\x01a.",
-    "build on a number": b"\x80\x04K\x01}b.",
-    "nothing": b".",
+    "memo bomb": (b"\x80\x04\x4e\x72\xff\xff\xff\x7f\x2e", "None"),
+    "memo bomb in text": (b"\x80\x04Np99999999999999999999\n.", "None"),
+    "deep list": (b"\x80\x04" + b"]" * 30_000 + b"a" * 29_999 + b".", "list"),
+    "deep tuples": (b"\x80\x04N" + b"\x85" * 99_000 + b".", "tuple"),
+    "deep objects": (b"\x80\x04cm\nC\n" + b")R" * 40_000 + b".", "object"),
+    "deep arguments": (b"\x80\x04" + b"cm\nC\n" * 20_000 + b")" + b"\x85R" * 20_000 + b".", "m.C"),
+    "deep states": (b"\x80\x04" + b"cm\nC\n)R" * 20_000 + b"b" * 19_999 + b".", "m.C"),
+    "deep bytes": (b"\x80\x04" + b"cbuiltins\nbytearray\n" * 20_000 + b")" + b"\x85R" * 20_000 + b".", "bytearray"),
+    "deep getattr": (b"\x80\x04" + b"cbuiltins\ngetattr\n" * 20_000 + b"cm\nC\n" + b"Va\n\x86R" * 20_000 + b".", "getattr"),
+    "deep json": (b"[" * 100_000, "unknown"),
+    "deep json objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "unknown"),
+    "marks": (b"\x80\x04" + b"(" * 99_000 + b".", "unknown"),
+    "zip bomb of a call": (BOMB, "unknown"),
+    "zip bomb in base64": (base64.b64encode(BOMB), "unknown"),
+    "shared lists": (b"\x80\x04N\x94" + b"".join(b"]\x94(h" + bytes([n]) + b"h" + bytes([n]) + b"e" for n in range(60)) + b".", "list"),
+    "shared dicts": (b"\x80\x04N\x94" + b"".join(b"}\x94(Kah" + bytes([n]) + b"Kbh" + bytes([n]) + b"u" for n in range(60)) + b".", "dict"),
+    "cycle": (b"\x80\x04]\x94" + b"(" + b"h\x00" * 40_000 + b"e.", "list"),
+    "cycle of an object": (b"\x80\x04cm\nC\n)R\x94}X\x01\x00\x00\x00ah\x00sb.", "m.C"),
+    "object of itself": (b"\x80\x04cm\nC\n)R\x94h\x00b.", "m.C"),
+    "shared text": (b"\x80\x04" + TEXT_100K + b"\x940(" + b"h\x00" * 40_000 + b"l.", "list"),
+    "copies of bytes": (
+        b"\x80\x04" + TEXT_100K + b"\x940c_codecs\nencode\n\x940Vlatin1\n\x940(" + b"h\x01h\x00h\x02\x86R" * 15_000 + b"l.",
+        "list",
+    ),
+    "copies of a tuple": (b"\x80\x04" + BIG_TUPLE + b"\x940ccopyreg\n__newobj__\n\x940(" + b"h\x01h\x00R" * 25_000 + b"l.", "list"),
+    "long names": (b"\x80\x04" + TEXT_100K + b"\x940(" + b"h\x00h\x00\x93" * 25_000 + b"l.", "list"),
+    "long integer": (b"\x80\x04\x8b" + struct.pack("<i", 1_000_000) + b"\x7f" * 1_000_000 + b".", "int"),
+    "long integer as text": (b"L" + b"9" * 1_000_000 + b"L\n.", "int"),
+    "long integer in json": (b"[" + b"9" * 1_000_000 + b"]", "list"),
+    "long float as text": (b"F" + b"9" * 1_000_000 + b"\n.", "float"),
+    "length of 2 GB": (b"\x80\x04\x8b\xff\xff\xff\x7f.", "unknown"),
+    "length of 2^63": (b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.", "unknown"),
+    "length of 2^64": (b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xff.", "unknown"),
+    "negative length": (b"\x80\x04T\xff\xff\xff\xff.", "unknown"),
+    "escapes": (b"S'" + b"\\q" * 400_000 + b"'\n.", "str"),
+    "unicode escapes": (b"V" + b"\\ud800" * 150_000 + b"\n.", "str"),
+    "empty objects in json": (b"[" + b"{}," * 340_000 + b"{}]", "unknown"),
+    "colliding keys": (
+        b"\x80\x04}(" + b"".join(b"\x8a\x08" + struct.pack("<q", n << 61) + b"N" for n in range(1, 3)) * 20_000 + b"u.",
+        "dict",
+    ),
+    "unhashable keys": (b"\x80\x04}(]N}Nu.", "dict"),
+    "append to a number": (b"\x80\x04K\x01K\x01a.", "unknown"),
+    "build on a number": (b"\x80\x04K\x01}b.", "object"),
+    "nothing": (b".", "unknown"),
 }
 
 
-@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_bytes_are_shown_or_refused_in_bounded_memory(data: bytes) -> None:
-    cpu_before_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+def test_hostile_bytes_are_shown_or_refused_in_bounded_memory() -> None:
+    lines = "\n".join(data.hex() for data, _ in HOSTILE.values())
 
-    ended = subprocess.run([sys.executable, "-c", PROGRAM], input=data, capture_output=True, timeout=60, check=False)
+    command = [sys.executable, "-c", PROGRAM]
+    ended = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=300, check=False, cwd=PROJECT)
 
-    assert ended.stderr == b""
-    assert ended.stdout.endswith(b"| True\n")
-    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - cpu_before_s)
+    assert ended.stderr == ""
+    # Running out of memory would be shown too, as "unknown": so the ones that can be read must have been.
+    assert dict(zip(HOSTILE, ended.stdout.split("\n"), strict=False)) == {name: type_ for name, (_, type_) in HOSTILE.items()}
 
 
-@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("data", [data for data, _ in HOSTILE.values()], ids=HOSTILE.keys())
 def test_hostile_bytes_show_within_bounds(data: bytes) -> None:
     shown = payload.value(data)
 
@@ -451,6 +486,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_shown_or_refused(data: bytes) -> None:
     for raw in (data, b"\x80\x04" + data, b"[" + data, zlib.compress(data), base64.b64encode(data), data + b"."):
@@ -460,6 +496,7 @@ def test_any_bytes_are_shown_or_refused(data: bytes) -> None:
         assert (payload.function(raw) + call.function + payload.one_line(call) + call.problem + payload.text(raw)[0]).encode()
 
 
+@settings(deadline=None, derandomize=True)
 @given(VALUES, st.sampled_from(PROTOCOLS))
 def test_any_value_is_shown_in_every_protocol(value: object, protocol: int) -> None:
     shown = payload.value(pickle.dumps(value, protocol))
@@ -470,6 +507,7 @@ def test_any_value_is_shown_in_every_protocol(value: object, protocol: int) -> N
     assert_bounded(shown)
 
 
+@settings(deadline=None, derandomize=True)
 @given(VALUES, st.sampled_from(PROTOCOLS), st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=3)), min_size=1, max_size=5))
 def test_a_damaged_pickle_is_shown_or_refused(value: object, protocol: int, damage: list[tuple[int, bytes]]) -> None:
     data = pickle.dumps(("app.f", None, (value,), {"key": value}), protocol)
@@ -481,9 +519,10 @@ def test_a_damaged_pickle_is_shown_or_refused(value: object, protocol: int, dama
 
     assert shown is None or assert_bounded(shown) is None
     assert all(assert_bounded(argument) is None for argument in call.args)
-    assert payload.function(data).encode()
+    assert payload.function(data).isprintable()
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(min_size=1), VALUES, st.sampled_from(PROTOCOLS), st.none() | st.just(Order(1, Decimal(1))))
 def test_the_function_alone_is_that_of_the_call(name: str, value: object, protocol: int, instance: object) -> None:
     data = stored(name, value, protocol=protocol, instance=instance)

@@ -151,10 +151,14 @@ def test_sqlite_is_set_up_for_several_processes(store: Store) -> None:
 
 
 def test_what_an_exception_leaves_is_not_written(store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), store.write() as session:
-        session.add(SettingRow(name="half", value="done"))
-        session.flush()
-        raise ZeroDivisionError
+    def write_half() -> None:
+        with store.write() as session:
+            session.add(SettingRow(name="half", value="done"))
+            session.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_half()
 
     with store.read() as session:
         assert session.get(SettingRow, "half") is None

@@ -10,8 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -50,14 +49,6 @@ def working(server: Server, *queues: str, prefix: str = "rq") -> Iterator[subpro
     """A worker at work on these queues while the block lasts; ended with its work horse afterwards."""
     with _process(server, "work", prefix, queues=list(queues)) as process:
         yield process
-
-
-def wait_for(condition: Callable[[], object], *, what: str) -> None:
-    """Returns when the condition holds. Raises AssertionError after 40 s."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {PATIENCE_S:.0f} s"
-        time.sleep(0.02)
 
 
 def _ask(server: Server, verb: str, prefix: str, **request: object) -> object:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rqdash.access.actor import Actor
-from rqdash.actions.batches import Order, carried_out
+from rqdash.actions.batches import carried_out
 from rqdash.actions.recording import Values, recorded
+from rqdash.actions.scripted import Order
 from rqdash.backends.backend import Backend
 from rqdash.errors import BackendError, Invalid
 from rqdash.model.outcome import Outcome

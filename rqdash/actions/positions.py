@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from rqdash.backends.backend import Backend
 
@@ -11,27 +10,20 @@ WINDOW = 5_000
 """Entries in one read: under 1 ms of the server's time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """A job was at this position (0 = next to run) when it was read; it may have moved since."""
-
-    job_id: bytes
-    position: int
-
-
-def positions(backend: Backend, key: bytes, *, ids: Collection[bytes]) -> list[Hint]:
-    """Every place of these ids in a list, by position. One round trip, and one per 5,000 entries.
+def positions(backend: Backend, key: bytes, *, ids: Collection[bytes]) -> dict[bytes, list[int]]:
+    """Every place (0 = next to run) of those of these ids that stand in a list. One round trip, and one per 5,000 entries.
 
     Read from the tail to the head: workers pop at the head meanwhile, which moves entries into windows yet to be read, never past
     them.
     """
     (length,) = backend.read(("LLEN", key))
-    found: dict[int, bytes] = {}
+    found: dict[bytes, list[int]] = {}
     stop = length if isinstance(length, int) else 0
     while stop > 0:
         start = max(0, stop - WINDOW)
         (window,) = backend.read(("LRANGE", key, start, stop - 1))
-        if isinstance(window, list):
-            found.update((start + offset, job_id) for offset, job_id in enumerate(window) if job_id in ids)
+        for position, job_id in enumerate(window if isinstance(window, list) else (), start=start):
+            if job_id in ids:
+                found.setdefault(job_id, []).append(position)
         stop = start
-    return [Hint(job_id, position) for position, job_id in sorted(found.items())]
+    return found

@@ -8,21 +8,21 @@ from datetime import datetime
 from typing import cast
 
 from rqdash.access.actor import Actor
-from rqdash.actions.batches import INCLUDES, Order, header, source, written
 from rqdash.actions.recording import recorded
+from rqdash.actions.scripted import Order, header, script, source, written
 from rqdash.backends.backend import Backend
-from rqdash.backends.scripts import Call, load
+from rqdash.backends.scripts import Call
 from rqdash.errors import BackendError, Invalid, UnknownResult
 from rqdash.model.names import encoded
 from rqdash.model.outcome import Outcome, Verdict
 from rqdash.model.registry import Registry
 
-CHUNK = 200
+CHUNK = 100
 """Entries of the list in one call of the script."""
 
 
 def empty(backend: Backend, actor: Actor, *, queue: str, as_of: datetime, budget_s: float = 2.0) -> Outcome:
-    """Deletes the jobs of a queue that were waiting at as_of (aware), in chunks of 200, one round trip each, for up to budget_s.
+    """Deletes the jobs of a queue that were waiting at as_of (aware), in chunks of 100, one round trip each, for up to budget_s.
 
     counted says how many were deleted and how many could not be; left how many entries were not reached, at most. Jobs enqueued after
     as_of, or behind the end of the list at the first call, are in neither and stay. Raises Invalid, ReadOnly or BackendError.
@@ -71,11 +71,10 @@ class _Sweep:
 
     def _chunk(self) -> int:
         size = CHUNK if self._left is None else min(CHUNK, self._left)
-        script = load("rqdash.actions", "empty", includes=INCLUDES["empty"])
         keys = (source(self._backend, self._order), encoded(self._backend.keys.queues))
         arguments = (*header(self._backend, self._order), 0, written(self._as_of), self._position, size)
         # What empty.lua answers: the list's length, how many entries stay, and a verdict for each looked at.
-        length, stay, verdicts = cast("tuple[int, int, list[bytes]]", self._backend.write(Call(script, keys, arguments)))
+        length, stay, verdicts = cast("tuple[int, int, list[bytes]]", self._backend.write(Call(script("empty"), keys, arguments)))
         self._position += stay
         self._left = (length if self._left is None else self._left) - len(verdicts)
         self._counted.update(Verdict(verdict.decode()) for verdict in verdicts if verdict != b"young")

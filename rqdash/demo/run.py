@@ -7,14 +7,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from rqdash.demo.backends import start_backends
 from rqdash.demo.children import Children
+from rqdash.demo.ending import Ending, until_asked
 from rqdash.demo.layout import QUEUES, DemoBackend, described, write_layout
 from rqdash.demo.place import check_extra, own_directory
 from rqdash.demo.seed import Entry, seed
@@ -46,34 +47,17 @@ def run(options: Options, *, environ: Mapping[str, str], say: Callable[[str], No
     Raises SettingsError when it cannot start, or when its dashboard ends.
     """
     check_extra()
-    with own_directory(options.data_dir.absolute()) as directory, _stoppable() as stack:
+    with own_directory(options.data_dir.absolute()) as directory, until_asked() as ending, ExitStack() as stack:
         note("Starting servers, workers and the dashboard…")
         backends = start_backends(stack, directory / "servers")
+        ending.check()
         entry = seed(directory / "data", backends)
         children = Children(directory / "logs", _environ(environ, directory, options))
         stack.callback(children.stop)
         _start_children(children, directory, options, backends)
-        _wait_until_live(children, options)
+        _wait_until_live(children, options, ending)
         say(_as_json(options, backends, entry) if options.as_json else _as_text(options, entry))
-        _watch(children)
-
-
-@contextmanager
-def _stoppable() -> Iterator[ExitStack]:
-    """A stack of what must be ended. SIGTERM and SIGHUP end the demo as Ctrl-C does; while it ends, all three are ignored."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in signals}
-    stack = ExitStack()
-    try:
-        yield stack
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for number in signals:
-            signal.signal(number, signal.SIG_IGN)
-        stack.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _watch(children, ending)
 
 
 def _environ(environ: Mapping[str, str], directory: Path, options: Options) -> dict[str, str]:
@@ -106,9 +90,10 @@ def _start_children(children: Children, directory: Path, options: Options, backe
         children.start("producer", ["-m", "rqdash.demo.producer", str(layout)])
 
 
-def _wait_until_live(children: Children, options: Options) -> None:
+def _wait_until_live(children: Children, options: Options, ending: Ending) -> None:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
+        ending.check()
         children.check()
         if _is_live(options):
             return
@@ -127,8 +112,9 @@ def _is_live(options: Options) -> bool:
         asked.close()
 
 
-def _watch(children: Children) -> None:
+def _watch(children: Children, ending: Ending) -> None:
     while True:
+        ending.check()
         children.check_vital()
         time.sleep(WATCH_S)
 

@@ -24,8 +24,8 @@ def known(value: Object, path: str) -> str | None:
 
 
 def type_name(path: str) -> str:
-    """The class that an object is of, where it is made by a function of that class's module."""
-    return {"zoneinfo.ZoneInfo._unpickle": "zoneinfo.ZoneInfo"}.get(path, path)
+    """The public name of the class of an object with this maker: time zones have a function for one, Python 3.13.0 a private module."""
+    return "zoneinfo.ZoneInfo" if path == "zoneinfo.ZoneInfo._unpickle" else path.replace("pathlib._local.", "pathlib.", 1)
 
 
 def _datetime(state: object, zone: object = None) -> str:

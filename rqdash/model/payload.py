@@ -50,7 +50,7 @@ class Call:
 
 
 def call(data: bytes | None) -> Call:
-    """The call in a job's field data, inflated or not; some 0.2 ms for an ordinary one, 0.2 s for the worst."""
+    """The call in a job's field data, inflated or not; some 0.1 ms for an ordinary one, a fraction of a second for the worst."""
     if not data:
         return Call("", (), (), "unknown", "no data is stored: a worker cannot run this job")
     plain, is_whole = _inflated(data, INFLATED_BYTES)
@@ -64,8 +64,8 @@ def call(data: bytes | None) -> Call:
 def function(data: bytes | None) -> str:
     """Only the function of call(data): some 5 µs for a plain function, of pickle or JSON.
 
-    For a method it takes reading up to its object's class, and "" when the call is over 64 KB or 5,000 instructions: lists ask
-    this of every row.
+    A method takes reading the whole call, for its object comes second; it is "" when that is over 64 KB or 5,000 instructions,
+    because lists ask this of every row.
     """
     if not data:
         return ""
@@ -160,6 +160,8 @@ def _parsed(plain: bytes, *, is_whole: bool, most: int = MAX_OPCODES) -> tuple[s
         return "pickle", read(plain, most=most)
     try:
         return "json", _json(plain, most)
+    except Unreadable:
+        raise
     except BROKEN:
         # Pickles of protocols 0 and 1 have no header, only an end.
         if plain[-1:] != b".":
@@ -171,12 +173,12 @@ def _parsed(plain: bytes, *, is_whole: bool, most: int = MAX_OPCODES) -> tuple[s
 
 
 def _json(plain: bytes, most: int) -> object:
-    """The value of JSON text of at most so many objects, in the terms of rqdash.model.symbols. Raises ValueError, RecursionError."""
+    """The value of JSON text of at most so many objects, in the terms of rqdash.model.symbols. Raises Unreadable and BROKEN."""
     left = iter(range(most))
 
     def mapping(pairs: list[tuple[str, object]]) -> Mapping:
         if next(left, None) is None:
-            raise ValueError
+            raise Unreadable(f"JSON of more than {number(most)} objects", serializer="json")
         return Mapping([*pairs])
 
     stored: object = json.loads(plain.decode(), object_pairs_hook=mapping, parse_int=integer)

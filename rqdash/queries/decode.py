@@ -52,6 +52,12 @@ def decimal(raw: object) -> float | None:
     return None if math.isnan(number) else number
 
 
+def duration_s(raw: object) -> float | None:
+    """A finite number of seconds."""
+    seconds = decimal(raw)
+    return seconds if seconds is not None and math.isfinite(seconds) else None
+
+
 def when(raw: object) -> datetime | None:
     """A moment in RQ's ISO form, UTC; jobs of old versions have no fraction, and "" is a cleared field."""
     if not isinstance(raw, bytes) or not 19 <= len(raw) <= 40:

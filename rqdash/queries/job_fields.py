@@ -9,19 +9,20 @@ from rqdash.backends.backend import Backend
 from rqdash.backends.scripts import Call, load
 from rqdash.queries import decode
 from rqdash.queries.counts import PACKAGE
-from rqdash.queries.reading import read_lenient
+from rqdash.queries.reading import read_either, read_lenient
 
 PACKED_BYTES = 1024 * 1024
+OTHER_BYTES = 65536
 LIMITS = {
     "data": PACKED_BYTES,
     "meta": PACKED_BYTES,
     "result": PACKED_BYTES,
     "exc_info": PACKED_BYTES,
-    "dependency_ids": 65536,
-    "webhooks": 65536,
+    "dependency_ids": OTHER_BYTES,
+    "webhooks": OTHER_BYTES,
+    **dict.fromkeys(("origin", "worker_name", "dependency_id", "group_id", "rate_limit_key"), OTHER_BYTES),
 }
-"""Fields read whole up to so many bytes. Any other is cut to 2 KB, and over 64 KB not read."""
-OTHER_BYTES = 65536
+"""Fields read whole up to so many bytes: a name that is cut is another name. Any other is cut to 2 KB, and over 64 KB not read."""
 MOST_RELATIVES = 100
 MOST_RESULTS = 10
 Stream = list[tuple[bytes, dict[bytes, bytes]]]
@@ -58,7 +59,7 @@ def raw_job(backend: Backend, job_id: str) -> RawJob:
 
     Reads its hash, dependents, dependencies, results (ten) and executions. One round trip, or three where scripts are denied.
     """
-    return backend.scripted(lambda: _by_script(backend, job_id), otherwise=lambda: _by_pipeline(backend, job_id))
+    return read_either(backend, lambda: _by_script(backend, job_id), otherwise=lambda: _by_pipeline(backend, job_id))
 
 
 def _by_script(backend: Backend, job_id: str) -> RawJob:

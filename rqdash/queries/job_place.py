@@ -59,7 +59,7 @@ def place(backend: Backend, job_id: str, *, raw: RawJob, now_s: int) -> Place:
         _executions(raw, hashes, now_s=now_s),
         _relatives(dependencies, above),
         _relatives(raw.dependents, below),
-        bool(worker) and not worker[0],
+        bool(worker) and _is_gone(worker[0]),
     )
 
 
@@ -95,7 +95,13 @@ def _where(backend: Backend, job_id: str, *, raw: RawJob, executions: Sequence[s
 
 def _worker(backend: Backend, raw: RawJob) -> list[Command]:
     name = decode.name(raw.value("worker_name"))
-    return [("HEXISTS", decode.wire(backend.keys.worker(name)), "birth")] if name else []
+    return [_fields(backend.keys.worker(name), "birth", "death")] if name else []
+
+
+def _is_gone(values: object) -> bool:
+    """A worker that ended well leaves its hash for a minute, with the time of its death."""
+    birth, death = decode.many(values) or (None, None)
+    return not birth or bool(death)
 
 
 def _fields(key: str, *fields: str) -> Command:

@@ -12,10 +12,12 @@ from rqdash.model import names
 from rqdash.model.job import JobList, JobRow
 from rqdash.model.registry import EXPIRING, Registry
 from rqdash.queries import counts, decode, page_by_pipeline, pages, rows
-from rqdash.queries.pages import Entry, Page, Wanted
-from rqdash.queries.reading import read_lenient
+from rqdash.queries.pages import Entry, Page, Wanted, joined, page
+from rqdash.queries.reading import read_either, read_lenient
 
 MOST_ROWS = 200
+CALL_ROWS = 50
+"""Rows one script call reads: it must not hold the server longer than 5 ms."""
 MOST_FOUND = 10_000
 FIND_STEP = 2000
 WORDS = {
@@ -34,25 +36,25 @@ WORDS = {
 def jobs(backend: Backend, queue: str, registry: Registry, *, offset: int, size: int, now: datetime) -> JobList:
     """One page of a registry, at most 200 rows; offset is rounded down to a whole page.
 
-    Started, failed and finished are ordered within windows of at most 1,000 entries, live ones first and expired ones after them, for
+    Started, failed and finished are ordered within windows of at most 400 entries, live ones first and expired ones after them, for
     their scores are deadlines; never-expiring entries take turns with those of the latest deadlines. A row whose hash is gone says so.
     Reads the registry and per row its hash and, for failed, its newest result. One round trip; three to five where scripts are denied.
     """
     size = min(max(size, 1), MOST_ROWS)
     wanted = Wanted(queue, registry, max(offset, 0) // size * size, size, counts.seconds(now))
-    page = backend.scripted(lambda: _by_script(backend, wanted), otherwise=lambda: page_by_pipeline.read(backend, wanted))
+    read = read_either(backend, lambda: _by_script(backend, wanted), otherwise=lambda: page_by_pipeline.read(backend, wanted))
     return JobList(
         backend.name,
         queue,
         registry,
-        rows=tuple(_row(backend, wanted, entry) for entry in page.entries),
-        total=max(page.total - page.expired, 0),
+        rows=tuple(_row(backend, wanted, entry) for entry in read.entries),
+        total=max(read.total - read.expired, 0),
         offset=wanted.offset,
         size=size,
         as_of=now,
-        scanned=page.scanned,
+        scanned=read.scanned,
         ordered=WORDS[registry],
-        expired=page.expired,
+        expired=read.expired,
     )
 
 
@@ -78,11 +80,17 @@ def find(backend: Backend, queue: str, registry: Registry, reference: str) -> st
 
 
 def _by_script(backend: Backend, wanted: Wanted) -> Page:
+    starts = range(wanted.offset, wanted.offset + wanted.size, CALL_ROWS)
+    replies = backend.read(*(_call(backend, wanted, offset) for offset in starts))
+    return joined([page(reply) for reply in replies])
+
+
+def _call(backend: Backend, wanted: Wanted, offset: int) -> Call:
     script = load(counts.PACKAGE, "jobs", includes=("common", "row"))
-    order = (wanted.order, wanted.offset, wanted.size, wanted.now_s, wanted.window, wanted.moment)
+    size = min(CALL_ROWS, wanted.offset + wanted.size - offset)
+    order = (wanted.order, offset, size, wanted.now_s, wanted.window, wanted.moment)
     flags = (",".join(rows.FIELDS), int(wanted.has_executions), int(wanted.has_errors))
-    (reply,) = backend.read(Call(script, arguments=(decode.wire(backend.keys.prefix), wanted.key(backend.keys), *order, *flags)))
-    return pages.page(reply)
+    return Call(script, arguments=(decode.wire(backend.keys.prefix), wanted.key(backend.keys), *order, *flags))
 
 
 def _row(backend: Backend, wanted: Wanted, entry: Entry) -> JobRow:

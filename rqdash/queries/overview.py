@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from rqdash.backends.backend import Backend
 from rqdash.model.queue import BackendSummary, QueueSummary, ServerFacts
 from rqdash.queries import counts, decode, server, states
 from rqdash.queries.counts import BATCH, Counted
-from rqdash.queries.reading import read_lenient
+from rqdash.queries.reading import read_either, read_lenient
 from rqdash.queries.sets import Listed, commands, listed
 from rqdash.queries.states import WorkerState
 
@@ -30,10 +31,10 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What one round trip reads: at most 150 queues, and groups of at most 150 workers."""
+    """What one round trip reads: at most 150 queues, and an even share of the workers."""
 
-    queues: tuple[str, ...]
-    workers: tuple[tuple[str, ...], ...]
+    queues: Sequence[str]
+    workers: Sequence[str]
 
 
 Read = tuple[list[Counted], list[WorkerState]]
@@ -48,8 +49,8 @@ def summary(backend: Backend, *, now: datetime) -> BackendSummary:
     """
     found = _found(backend)
     batches = _batches(found.queues.names[:MOST_QUEUES], found.workers.names[:MOST_WORKERS])
-    counted, workers = backend.scripted(
-        lambda: _by_script(backend, batches, now=now), otherwise=lambda: _by_pipeline(backend, batches, now=now)
+    counted, workers = read_either(
+        backend, lambda: _by_script(backend, batches, now=now), otherwise=lambda: _by_pipeline(backend, batches, now=now)
     )
     return BackendSummary(
         backend.name,
@@ -82,20 +83,19 @@ def _found(backend: Backend) -> _Found:
 
 
 def _batches(queues: Sequence[str], workers: Sequence[str]) -> list[_Batch]:
-    groups = [tuple(workers[start : start + BATCH]) for start in range(0, len(workers), BATCH)]
     starts = range(0, max(len(queues), 1), BATCH)
-    step = len(starts)
-    return [_Batch(tuple(queues[start : start + BATCH]), tuple(groups[index::step])) for index, start in enumerate(starts)]
+    share = math.ceil(len(workers) / len(starts))
+    return [_Batch(queues[start : start + BATCH], workers[at * share : (at + 1) * share]) for at, start in enumerate(starts)]
 
 
 def _by_script(backend: Backend, batches: Sequence[_Batch], *, now: datetime) -> Read:
     counted: list[Counted] = []
     workers: list[WorkerState] = []
     for batch in batches:
-        calls = [states.by_script(backend.keys, group) for group in batch.workers]
-        rows, *states_read = backend.read(counts.by_script(backend.keys, batch.queues, now=now), *calls)
-        counted += map(counts.counted, decode.many(rows))
-        workers += [states.worker_state(row) for group in states_read for row in decode.many(group)]
+        of_queues = counts.by_script(backend.keys, batch.queues, now=now)
+        replies = backend.read(*of_queues, *states.by_script(backend.keys, batch.workers))
+        counted += [counts.counted(row) for rows in replies[: len(of_queues)] for row in decode.many(rows)]
+        workers += [states.worker_state(row) for rows in replies[len(of_queues) :] for row in decode.many(rows)]
     return counted, workers
 
 
@@ -103,13 +103,11 @@ def _by_pipeline(backend: Backend, batches: Sequence[_Batch], *, now: datetime) 
     rows: list[list[object]] = []
     workers: list[WorkerState] = []
     for batch in batches:
-        commands_of_queues = counts.by_pipeline(backend.keys, batch.queues, now=now)
-        of_workers = [command for group in batch.workers for command in states.by_pipeline(backend.keys, group)]
-        replies = read_lenient(backend, *commands_of_queues, *of_workers)
-        rows += counts.rows_of(replies[: len(commands_of_queues)])
-        workers += [states.worker_state(reply) for reply in replies[len(commands_of_queues) :]]
-    heads = counts.heads(backend.keys, rows)
-    moments = read_lenient(backend, *heads)
+        of_queues = counts.by_pipeline(backend.keys, batch.queues, now=now)
+        replies = read_lenient(backend, *of_queues, *states.by_pipeline(backend.keys, batch.workers))
+        rows += counts.rows_of(replies[: len(of_queues)])
+        workers += [states.worker_state(reply) for reply in replies[len(of_queues) :]]
+    moments = read_lenient(backend, *counts.heads(backend.keys, rows))
     return [counts.counted(row) for row in counts.with_heads(rows, moments)], workers
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rqdash.model.keys import Keys
@@ -10,7 +11,8 @@ from rqdash.model.registry import Registry
 from rqdash.queries import decode, rows
 from rqdash.queries.rows import RawError, RawRow
 
-WINDOW = 1000
+WINDOW = 400
+"""Entries ordered together: reading and sorting their moments costs the server about 1 ms."""
 ORDERS = {
     Registry.QUEUED: "list",
     Registry.INTERMEDIATE: "list",
@@ -22,7 +24,7 @@ ORDERS = {
     Registry.CANCELED: "down",
     Registry.READY: "up",
 }
-"""list: LRANGE. up, down: by score. window: by a moment of the jobs, within windows of at most 1,000 entries."""
+"""list: LRANGE. up, down: by score. window: by a moment of the jobs, within windows of at most 400 entries."""
 MOMENTS = {Registry.STARTED: "started_at", Registry.FAILED: "ended_at", Registry.FINISHED: "ended_at"}
 # RQ 2.0 and later write <job id>:<execution id> as the member of the started registry, RQ 1.x the id alone.
 EXECUTION = re.compile(r"(.*):([0-9a-f]{32})", re.DOTALL)
@@ -105,6 +107,12 @@ def page(reply: object) -> Page:
     total, _, expired, scanned, found = decode.many(reply)
     entries = tuple(_entry(row) for row in decode.many(found))
     return Page(decode.integer(total) or 0, decode.integer(expired) or 0, decode.integer(scanned) or 0, entries)
+
+
+def joined(parts: Sequence[Page]) -> Page:
+    """One page of several calls, read one after the other in one round trip."""
+    first = parts[0]
+    return Page(first.total, first.expired, first.scanned, tuple(entry for part in parts for entry in part.entries))
 
 
 def _entry(reply: object) -> Entry:

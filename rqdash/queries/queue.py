@@ -11,7 +11,7 @@ from rqdash.errors import NotFound
 from rqdash.model.queue import QueueSummary
 from rqdash.queries import counts, decode, states
 from rqdash.queries.counts import Counted
-from rqdash.queries.reading import read_lenient
+from rqdash.queries.reading import read_either, read_lenient
 from rqdash.queries.states import WorkerState
 
 MOST_WORKERS = 1000
@@ -25,8 +25,8 @@ def summary_of(backend: Backend, name: str, *, now: datetime) -> QueueSummary:
     Reads its list and registries, its first job, <prefix>:workers:<queue> and those workers' hashes. One round trip, or two where
     scripts are denied. Raises NotFound when RQ lists no such queue and none of its keys exists.
     """
-    counted, is_listed, workers = backend.scripted(
-        lambda: _by_script(backend, name, now=now), otherwise=lambda: _by_pipeline(backend, name, now=now)
+    counted, is_listed, workers = read_either(
+        backend, lambda: _by_script(backend, name, now=now), otherwise=lambda: _by_pipeline(backend, name, now=now)
     )
     if counted.is_empty and not is_listed:
         raise NotFound(f"{backend.name} has no queue of this name. It may have been deleted, or its prefix differs.")

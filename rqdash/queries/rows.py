@@ -27,7 +27,9 @@ FIELDS = (
     "retries_left",
     "last_heartbeat",
 )
+NAMES = ("origin", "worker_name")
 SMALL_DATA_BYTES = 8192
+LONGEST_NAME_BYTES = 65536
 SMALL_ERROR_BYTES = 65536
 CALLED = re.compile(r"([A-Za-z_][\w.<>]*)\(")
 
@@ -42,7 +44,7 @@ class RawError:
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """A job's fields as stored. data is None when missing or larger than 8 KB; values are cut to 2 KB."""
+    """A job's fields as stored. data is None when missing or larger than 8 KB; texts are cut to 2 KB, names over 64 KB are None."""
 
     data_size: int
     data: bytes | None
@@ -125,9 +127,15 @@ def error_summary(error: RawError) -> tuple[str, str]:
 
 
 def _raw(data_size: object, data: object, values: Sequence[object]) -> RawRow:
-    cut = [value[: decode.SHOWN_BYTES] if isinstance(value, bytes) else None for value in values]
-    padded = cut + [None] * (len(FIELDS) - len(cut))
-    return RawRow(decode.integer(data_size) or 0, data if isinstance(data, bytes) else None, dict(zip(FIELDS, padded, strict=True)))
+    padded = [*values, *[None] * (len(FIELDS) - len(values))]
+    bounded = {field: _bounded(field, value) for field, value in zip(FIELDS, padded, strict=True)}
+    return RawRow(decode.integer(data_size) or 0, data if isinstance(data, bytes) else None, bounded)
+
+
+def _bounded(field: str, value: object) -> bytes | None:
+    if not isinstance(value, bytes) or (field in NAMES and len(value) > LONGEST_NAME_BYTES):
+        return None
+    return value if field in NAMES else value[: decode.SHOWN_BYTES]
 
 
 def _function(raw: RawRow, description: str) -> str:

@@ -40,8 +40,8 @@ def listed(size: object, scan: object, *, prefix: str) -> Listed:
 
 
 def queue_names(backend: Backend) -> tuple[str, ...]:
-    """The queues RQ lists, by name; of more than about 10,000, that many. One round trip."""
-    size, scan = backend.read(*commands(backend.keys.queues))
+    """The queues that RQ lists, by name, up to about 10,000; one round trip, from <prefix>:queues."""
+    size, scan = read_lenient(backend, *commands(backend.keys.queues))
     return listed(size, scan, prefix=backend.keys.queue("")).names
 
 

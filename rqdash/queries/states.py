@@ -10,7 +10,7 @@ from rqdash.backends.backend import Command
 from rqdash.backends.scripts import Call, load
 from rqdash.model.keys import Keys
 from rqdash.queries import decode
-from rqdash.queries.counts import PACKAGE
+from rqdash.queries.counts import PACKAGE, parts
 
 FIELDS = ("birth", "state", "queues", "version")
 
@@ -24,9 +24,10 @@ class WorkerState:
     rq_version: str
 
 
-def by_script(keys: Keys, names: Sequence[str]) -> Call:
+def by_script(keys: Keys, names: Sequence[str]) -> list[Call]:
+    """The calls whose rows worker_state() reads, a list of rows a call."""
     script = load(PACKAGE, "hashes", includes=("common",))
-    return Call(script, arguments=(",".join(FIELDS), *(decode.wire(keys.worker(name)) for name in names)))
+    return [Call(script, arguments=(",".join(FIELDS), *(decode.wire(keys.worker(name)) for name in part))) for part in parts(names)]
 
 
 def by_pipeline(keys: Keys, names: Sequence[str]) -> list[Command]:

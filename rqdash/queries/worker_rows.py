@@ -79,7 +79,7 @@ def worker(raw: RawWorker, *, backend: str, name: str) -> Worker:
         expires_in_s=ttl_ms / 1000 if ttl_ms is not None and ttl_ms >= 0 else None,
         successful=decode.integer(values["successful_job_count"]),
         failed=decode.integer(values["failed_job_count"]),
-        working_s=decode.decimal(values["total_working_time"]),
+        working_s=decode.duration_s(values["total_working_time"]),
         is_shutting_down=bool(values["shutdown_requested_date"]),
         current=_current(raw, backend),
     )

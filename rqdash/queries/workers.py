@@ -10,8 +10,8 @@ from rqdash.backends.scripts import Call, load
 from rqdash.errors import NotFound
 from rqdash.model.worker import Worker, WorkerList
 from rqdash.queries import decode, rows, worker_rows
-from rqdash.queries.counts import BATCH, PACKAGE
-from rqdash.queries.reading import read_lenient
+from rqdash.queries.counts import BATCH, PACKAGE, parts
+from rqdash.queries.reading import read_either, read_lenient
 from rqdash.queries.sets import commands, listed
 from rqdash.queries.worker_rows import RawWorker
 
@@ -49,14 +49,14 @@ def worker(backend: Backend, name: str, *, now: datetime) -> Worker:  # noqa: AR
 
 
 def _read(backend: Backend, names: Sequence[str]) -> list[RawWorker]:
-    return backend.scripted(lambda: _by_script(backend, names), otherwise=lambda: _by_pipeline(backend, names))
+    return read_either(backend, lambda: _by_script(backend, names), otherwise=lambda: _by_pipeline(backend, names))
 
 
 def _by_script(backend: Backend, names: Sequence[str]) -> list[RawWorker]:
     script = load(PACKAGE, "workers", includes=("common", "row"))
     fields = (decode.wire(backend.keys.prefix), ",".join(worker_rows.FIELDS), ",".join(rows.FIELDS))
-    (reply,) = backend.read(Call(script, arguments=(*fields, *map(decode.wire, names))))
-    return [worker_rows.raw_worker(row) for row in decode.many(reply)]
+    replies = backend.read(*(Call(script, arguments=(*fields, *map(decode.wire, part))) for part in parts(names)))
+    return [worker_rows.raw_worker(row) for reply in replies for row in decode.many(reply)]
 
 
 def _by_pipeline(backend: Backend, names: Sequence[str]) -> list[RawWorker]:

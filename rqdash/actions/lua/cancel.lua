@@ -10,7 +10,14 @@ end
 function action.work(job)
   redis.call('HSET', job.key, 'status', 'canceled')
   cut_edges(job)
-  redis.call('ZADD', target, math.floor(now), job.id)
+end
+
+function action.finish(ids)
+  local scored = {}
+  for _, id in ipairs(ids) do
+    scored[#scored + 1], scored[#scored + 2] = math.floor(now), id
+  end
+  redis.call('ZADD', target, unpack(scored))
 end
 
 return obstacle(

@@ -1,7 +1,7 @@
 -- Moves waiting, ended or scheduled jobs to another queue; within one queue, waiting jobs to its front.
 
 local is_scheduled = registry == 'scheduled'
-local action = { is_registering = true }
+local action = { finish = push }
 
 function action.forbids(job)
   weigh_edges(job)
@@ -14,7 +14,10 @@ local function move_queued(job)
   if to_queue ~= queue then
     redis.call('HSET', job.key, 'origin', to_queue, 'enqueued_at', stamp)
   end
-  put(job)
+end
+
+local function move_ended(job)
+  revive(job, to_queue)
 end
 
 local function move_scheduled(job)
@@ -22,10 +25,13 @@ local function move_scheduled(job)
   redis.call('ZADD', target, job.score, job.id)
 end
 
-local function move_ended(job)
-  enqueue(job, to_queue)
+local function list_queue()
+  redis.call('SADD', queues, key('queue', to_queue))
 end
 
+if is_scheduled then
+  action.finish = list_queue
+end
 action.work = is_listed and move_queued or is_scheduled and move_scheduled or move_ended
 
 return obstacle(

@@ -11,8 +11,9 @@ end
 -- Executions that ended without being cleaned up; a job with a live one is refused.
 local function remove_executions(job)
   for _, execution in ipairs(redis.call('ZRANGE', key('executions', job.id), 0, -1)) do
-    redis.call('UNLINK', key('execution', job.id, execution))
-    redis.pcall('ZREM', key('wip', job.origin or queue), job.id .. ':' .. execution)
+    local composite = job.id .. ':' .. execution
+    redis.call('UNLINK', key('execution', composite))
+    redis.pcall('ZREM', key('wip', job.origin or queue), composite)
   end
 end
 
@@ -21,17 +22,19 @@ local function leave_group(job)
   if job.group and job.group ~= '' then
     redis.pcall('SREM', key('group', job.group), job.id)
     if redis.call('EXISTS', key('group', job.group)) == 0 then
-      redis.pcall('SREM', key('groups'), job.group)
+      redis.pcall('SREM', prefix .. ':groups', job.group)
     end
   end
 end
 
 -- UNLINK, not DEL: a job's data may be megabytes, and another thread of the server frees them.
 function removal.work(job)
-  remove_executions(job)
+  if job.has_executions then
+    remove_executions(job)
+  end
   cut_edges(job)
   leave_group(job)
-  redis.call('UNLINK', job.key, job.key .. ':dependents', dependencies_key(job.id), key('results', job.id), key('executions', job.id))
+  redis.call('UNLINK', job.key, dependents_key(job.id), dependencies_key(job.id), key('results', job.id), key('executions', job.id))
 end
 
 -- What may outlive a job: a hash without data, and its results, which have no expiry of their own when they are failures.

@@ -1,6 +1,6 @@
 -- Puts failed or canceled jobs back on their queue.
 
-local action = { is_registering = true }
+local action = { finish = push }
 
 function action.forbids(job)
   weigh_edges(job)
@@ -8,7 +8,7 @@ function action.forbids(job)
 end
 
 function action.work(job)
-  enqueue(job, queue)
+  revive(job, queue)
 end
 
 return obstacle(

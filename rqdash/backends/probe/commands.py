@@ -25,38 +25,8 @@ class Need:
 
 def reads(keys: Keys) -> tuple[Need, ...]:
     """What pages read with, on a key of our own that is never written."""
-    key = keys.own("probe")
-    plain = (
-        ("smembers", key),
-        ("scard", key),
-        ("sismember", key, "x"),
-        ("hgetall", key),
-        ("hmget", key, "x"),
-        ("hget", key, "x"),
-        ("hstrlen", key, "x"),
-        ("llen", key),
-        ("lrange", key, "0", "0"),
-        ("lindex", key, "0"),
-        ("lpos", key, "x"),
-        ("zcard", key),
-        ("zcount", key, "0", "0"),
-        ("zrange", key, "0", "0"),
-        ("zrevrange", key, "0", "0"),
-        ("zscore", key, "x"),
-        ("xrevrange", key, "+", "-", "COUNT", "1"),
-        ("xlen", key),
-        ("get", key),
-        ("exists", key),
-        ("pttl", key),
-        ("ttl", key),
-        ("type", key),
-        ("time",),
-        ("info",),
-        ("evalsha", NO_SCRIPT, "0"),
-        ("evalsha_ro", NO_SCRIPT, "0"),
-    )
     return (
-        *(Need(words[0], words) for words in plain),
+        *(Need(words[0], words) for words in _plain_reads(keys.own("probe"))),
         Need("script|exists", ("script", "exists", NO_SCRIPT)),
         Need("script|load", ("script", "load", "return 1"), may_be_tried=False),
         Need("pubsub|numsub", ("pubsub", "numsub", keys.of("pubsub", "probe"))),
@@ -65,28 +35,45 @@ def reads(keys: Keys) -> tuple[Need, ...]:
 
 def writes(keys: Keys) -> tuple[Need, ...]:
     """What actions change with. Never sent: only asked about."""
-    key = keys.own("probe")
-    plain = (
+    channel = keys.of("pubsub", "probe")
+    plain = (*_plain_writes(keys.own("probe")), ("publish", channel, "x"))
+    return tuple(Need(words[0], words, may_be_tried=False) for words in plain)
+
+
+def _plain_reads(key: str) -> tuple[tuple[str, ...], ...]:
+    on_nothing = ("smembers", "scard", "hgetall", "llen", "zcard", "xlen", "get", "exists", "pttl", "ttl", "type")
+    return (
+        *((name, key) for name in on_nothing),
+        ("sismember", key, "x"),
+        ("hmget", key, "x"),
+        ("hget", key, "x"),
+        ("hstrlen", key, "x"),
+        ("lrange", key, "0", "0"),
+        ("lindex", key, "0"),
+        ("lpos", key, "x"),
+        ("zcount", key, "0", "0"),
+        ("zrange", key, "0", "0"),
+        ("zrevrange", key, "0", "0"),
+        ("zscore", key, "x"),
+        ("xrevrange", key, "+", "-", "COUNT", "1"),
+        ("time",),
+        ("info",),
+        ("evalsha", NO_SCRIPT, "0"),
+        ("evalsha_ro", NO_SCRIPT, "0"),
+    )
+
+
+def _plain_writes(key: str) -> tuple[tuple[str, ...], ...]:
+    return (
         ("evalsha", NO_SCRIPT, "1", key),
-        ("lpush", key, "x"),
-        ("rpush", key, "x"),
+        *((name, key) for name in ("lpop", "del", "persist")),
+        *((name, key, "x") for name in ("lpush", "rpush", "zrem", "sadd", "srem", "hdel", "set")),
+        *((name, key, "1") for name in ("expire", "pexpire")),
         ("lrem", key, "0", "x"),
         ("lset", key, "0", "x"),
-        ("lpop", key),
         ("ltrim", key, "0", "0"),
         ("zadd", key, "0", "x"),
-        ("zrem", key, "x"),
-        ("sadd", key, "x"),
-        ("srem", key, "x"),
         ("hset", key, "x", "x"),
-        ("hdel", key, "x"),
-        ("del", key),
-        ("expire", key, "1"),
-        ("pexpire", key, "1"),
-        ("persist", key),
-        ("set", key, "x"),
-        ("publish", keys.of("pubsub", "probe"), "x"),
         ("xadd", key, "*", "x", "x"),
         ("xdel", key, "0-1"),
     )
-    return tuple(Need(words[0], words, may_be_tried=False) for words in plain)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from rqdash.backends.probe.context import STAGE_S, Context, ms_since
-from rqdash.backends.probe.problems import TLS_NOT_OFFERED, tls_problem
+from rqdash.backends.probe.problems import CLIENT_CERTIFICATE, TLS_EXPECTED, TLS_NOT_OFFERED, tls_problem
 from rqdash.backends.probe.report import Problem
 from rqdash.backends.probe.walk import Step, Walk
 from rqdash.backends.sockets import BadAuthority, TlsContext, dial
@@ -32,6 +32,13 @@ def handshake(context: Context, way: Walk) -> bool:
         problem = TLS_NOT_OFFERED if not is_ours and _speaks_plainly(context, way) else tls_problem(error, way.node)
         return way.add(Step("tls", "no handshake", ms_since(started_s), problem))
     return way.add(_tls_step(way.tls, version, days_left, ms_since(started_s)))
+
+
+def tls_fault(context: Context, way: Walk) -> Problem | None:
+    """Why a connection that was accepted was closed at its first command, as far as TLS can be the reason. Sends nothing."""
+    if not way.tls.enabled:
+        return TLS_EXPECTED if _speaks_tls(context, way) else None
+    return CLIENT_CERTIFICATE if _wants_certificate(context, way) else None
 
 
 def _tls_step(tls: Tls, version: str, days_left: int | None, ms: float) -> Step:
@@ -71,13 +78,23 @@ def _days_left(sock: ssl.SSLSocket, *, now: datetime) -> int | None:
         return None
 
 
-def speaks_tls(context: Context, way: Walk) -> bool:
-    """Whether the port completes a TLS handshake, whoever it is; nothing is sent over it."""
+def _speaks_tls(context: Context, way: Walk) -> bool:
+    """Whether the port completes a TLS handshake, whoever it is."""
     try:
         _handshaken(context, way, Tls(enabled=True, verify=False)).close()
     except OSError:
         return False
     return True
+
+
+def _wants_certificate(context: Context, way: Walk) -> bool:
+    """With TLS 1.3 a server that misses the client's certificate says so only after the handshake, to who reads."""
+    try:
+        with _handshaken(context, way, way.tls) as sock:
+            sock.recv(1)
+    except OSError as error:
+        return isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or "")
+    return False
 
 
 def _speaks_plainly(context: Context, way: Walk) -> bool:

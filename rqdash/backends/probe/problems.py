@@ -28,6 +28,12 @@ TLS_EXPECTED = Problem(
     "This port speaks TLS, and TLS is off in this profile.",
     "Turn TLS on and give the authority that signed the server's certificate.",
 )
+CLIENT_CERTIFICATE = Problem(
+    "tls_client_cert_needed",
+    "The server wants a certificate of the client as well, which rqdash does not have.",
+    "Let the server ask for passwords instead of certificates:",
+    "CONFIG SET tls-auth-clients optional",
+)
 NOT_REDIS = Problem(
     "not_redis",
     "Something answers there, but not as Redis does; a web server does so.",
@@ -87,19 +93,10 @@ def tls_problem(error: OSError, node: Node) -> Problem:
         return Problem("tls_silent", "The server does not answer the TLS handshake.", "It hangs, or this is not a TLS port.")
     reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
     if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
-        return client_certificate_problem()
+        return CLIENT_CERTIFICATE
     if "VERSION" in reason or "PROTOCOL" in reason:
         return Problem("tls_version", "The server offers no TLS version from 1.2 on.", "Allow TLS 1.2 or 1.3 there (tls-protocols).")
     return Problem("tls_failed", "The server ended the TLS handshake.", "Its log names the reason. Check that this is its TLS port.")
-
-
-def client_certificate_problem() -> Problem:
-    return Problem(
-        "tls_client_cert_needed",
-        "The server wants a certificate of the client as well, which rqdash does not have.",
-        "Let the server ask for passwords instead of certificates:",
-        "CONFIG SET tls-auth-clients optional",
-    )
 
 
 def sign_in_problem(error: Exception, *, user: str) -> Problem:
@@ -127,8 +124,6 @@ def reply_problem(error: Exception) -> Problem:
         return Problem("loading", "The server is still loading its data.", "Wait until it has loaded, then test again.")
     if isinstance(error, exceptions.NoPermissionError):
         return Problem("denied", "The Redis user may not do that.", "Grant it, or use a user that may.")
-    if _wants_certificate(error):
-        return client_certificate_problem()
     if isinstance(error, exceptions.ConnectionError):
         remedy = "Its log names the reason. A proxy between the two may do this, and so does a TLS port spoken to without TLS."
         return Problem("closed", "The server closed the connection at the first command.", remedy)
@@ -157,13 +152,3 @@ def _certificate_problem(code: int, node: Node) -> Problem:
     if code == NOT_YET:
         return Problem("tls_not_yet", "The server's certificate is not valid yet.", "Compare the clocks of both hosts.")
     return Problem("tls_certificate", "The server's certificate cannot be verified.", "Look at the chain it sends and its purposes.")
-
-
-def _wants_certificate(error: Exception) -> bool:
-    """With TLS 1.3 a server that misses the client's certificate says so only at the first read (the alert certificate_required)."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (cause.reason or ""):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False

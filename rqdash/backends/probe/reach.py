@@ -9,8 +9,8 @@ from contextlib import closing
 from redis.exceptions import NoPermissionError, RedisError
 
 from rqdash.backends.probe.context import DNS_S, STAGE_S, Context, ms_since
-from rqdash.backends.probe.handshake import handshake, speaks_tls
-from rqdash.backends.probe.problems import NOT_REDIS, TLS_EXPECTED, dns_problem, sign_in_problem, socket_problem, tcp_problem
+from rqdash.backends.probe.handshake import handshake, tls_fault
+from rqdash.backends.probe.problems import NOT_REDIS, dns_problem, sign_in_problem, socket_problem, tcp_problem
 from rqdash.backends.probe.report import Problem
 from rqdash.backends.probe.walk import Step, Walk
 from rqdash.backends.sockets import dial, dial_unix, permitted, resolve
@@ -18,7 +18,7 @@ from rqdash.errors import Refused
 from rqdash.model.profile import Kind, Secrets
 
 TARGET_REMEDY = "Whoever runs this dashboard decides what it may reach: add the address to RQDASH_ALLOWED_TARGETS."
-# What a port that expects TLS looks like when it is spoken to without.
+# What a server looks like that wants TLS, or a certificate of the client, and gets none.
 UNCLEAR = frozenset({"closed", "no_answer", NOT_REDIS.code})
 
 
@@ -28,12 +28,9 @@ def walk(context: Context, way: Walk, *, sign_in: Callable[[], Step]) -> Walk:
         if not step(context, way):
             return way
     done = sign_in()
-    is_unclear = done.problem is not None and done.problem.code in UNCLEAR
-    if is_unclear and not way.tls.enabled and speaks_tls(context, way):
-        # What failed is that TLS is off, and the TLS stage is where that is mended.
-        way.add(Step("tls", "expected by the server", problem=TLS_EXPECTED))
-        return way
-    way.add(done)
+    # What a server says of TLS, it says by closing the connection; the TLS stage is where that is mended.
+    about_tls = tls_fault(context, way) if done.problem is not None and done.problem.code in UNCLEAR else None
+    way.add(done if about_tls is None else Step("tls", "not as the server wants it", problem=about_tls))
     return way
 
 

@@ -150,7 +150,7 @@ def _rights(asked: int, lacking: dict[str, str]) -> Rights:
     channels = [name for name, text in lacking.items() if " channel" in text and name not in absent]
     refused = [name for name, text in lacking.items() if "permission" in text and name not in (*absent, *keys, *channels)]
     missing = tuple(name for name in absent if name not in NEWER)
-    return Rights(asked - len(absent) + len(missing), tuple(refused), missing, bool(keys), bool(channels))
+    return Rights(asked - len(absent) + len(missing), tuple(sorted(refused)), missing, bool(keys), bool(channels))
 
 
 def _absent(client: redis.Redis, needs: Sequence[Need]) -> tuple[str, ...]:

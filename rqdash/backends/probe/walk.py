@@ -41,8 +41,8 @@ class Walk:
         return next((step.problem for step in self.steps if step.problem is not None and not step.is_warning), None)
 
     def add(self, step: Step) -> bool:
-        """Notes a step; whether the walk goes on."""
-        self.steps.append(step)
+        """Notes a step, in the place of an earlier one of its stage; whether the walk goes on."""
+        self.steps = [*(taken for taken in self.steps if taken.stage != step.stage), step]
         if self.noted is not None:
             self.noted(self)
         return step.problem is None or step.is_warning

@@ -31,7 +31,7 @@ end
 local function newest_first(found, place)
   for i, entry in ipairs(found) do
     local moment = ask('HGET', prefix .. ':job:' .. job_id(entry[1]), ARGV[8])
-    entry[3] = moment and string.sub(moment, 1, 26) or ''
+    entry[3] = moment and (#moment > 26 and string.sub(moment, 1, 26) or moment) or ''
     entry[4] = place + i
   end
   table.sort(found, function(a, b)

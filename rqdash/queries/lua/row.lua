@@ -1,7 +1,20 @@
--- A job for one row of a list: size of its data, the data itself when small, then the fields asked for, cut to 2 KB each.
+-- A job for one row of a list: size of its data, the data itself when small, then the fields asked for: texts cut to 2 KB, names
+-- whole or, over 64 KB, absent, for a name that is cut is another name.
 local SMALL_DATA = 8192
 local SMALL_ERROR = 65536
 local SHOWN = 2048
+local LONGEST_NAME = 65536
+local IS_NAME = {origin = true, worker_name = true}
+
+local function bounded(field, value)
+  if #value <= SHOWN then
+    return value
+  end
+  if IS_NAME[field] then
+    return #value <= LONGEST_NAME and value
+  end
+  return string.sub(value, 1, SHOWN)
+end
 
 local function job_row(prefix, id, fields)
   local key = prefix .. ':job:' .. id
@@ -13,7 +26,7 @@ local function job_row(prefix, id, fields)
   local values = ask('HMGET', key, unpack(fields))
   for i = 1, #fields do
     local value = values and values[i]
-    row[2 + i] = value and string.sub(value, 1, SHOWN)
+    row[2 + i] = value and bounded(fields[i], value)
   end
   return row
 end

@@ -1,4 +1,4 @@
--- Workers with what they run. ARGV: prefix, fields of a worker with commas between, fields of a job likewise, names (at most 150).
+-- Workers with what they run. ARGV: prefix, fields of a worker with commas between, fields of a job likewise, names (at most 75).
 -- Returns per worker {fields, PTTL, <job id>:<execution id> or job id of what it runs, when that execution began, job_row}.
 local prefix = ARGV[1]
 local worker_fields, job_fields = words(ARGV[2]), words(ARGV[3])

@@ -17,7 +17,8 @@ TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     _whole()
     _accounts()
-    _keys_to_the_door()
+    _links_and_tokens()
+    _throttle()
     _audit()
     _profiles()
     _revisions()
@@ -55,7 +56,7 @@ def _accounts() -> None:
     op.create_index("ix_session_created_at", "session", ["created_at"])
 
 
-def _keys_to_the_door() -> None:
+def _links_and_tokens() -> None:
     op.create_table(
         "link",
         _text("token_hash", 64, primary_key=True),
@@ -77,6 +78,9 @@ def _keys_to_the_door() -> None:
         sa.Column("last_used_at", TIME),
         sa.UniqueConstraint("token_hash", name="uq_api_token_token_hash"),
     )
+
+
+def _throttle() -> None:
     op.create_table(
         "throttle",
         _text("kind", 8, primary_key=True),
