@@ -121,7 +121,8 @@ def _measured(case: Case, size: int, backend: Backend, actor: Actor, server: Ser
 
 def _fill(client: redis.Redis, registry: Registry, size: int) -> list[str]:
     """Ids of so many jobs with hashes as RQ's, in one list or registry, on a server otherwise empty."""
-    client.flushall()
+    # Valkey would free the old data in the background, next to what is measured.
+    client.execute_command("FLUSHALL", "SYNC")
     ids = [f"{random.Random(number).getrandbits(128):032x}" for number in range(size)]
     pipeline = client.pipeline(transaction=False)
     for job_id in ids:

@@ -97,7 +97,7 @@ def flask_app(settings: Settings, services: Services) -> Flask:
 
 def _config(settings: Settings) -> dict[str, Any]:
     return {
-        "SECRET_KEY": session_key(settings.data_dir),
+        "SECRET_KEY": session_key(settings.data_dir, makes=not settings.database_url),
         "SESSION_COOKIE_NAME": "rqdash_form",
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_HTTPONLY": True,

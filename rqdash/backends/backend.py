@@ -11,28 +11,31 @@ import redis
 from redis import exceptions
 
 from rqdash.backends import reachable as errors
+from rqdash.backends.guard import GuardState, Health, NoGuard
 from rqdash.backends.scripts import Argument, Call
 from rqdash.errors import BackendError, ReadOnly
 from rqdash.model.keys import Keys
 from rqdash.model.profile import Profile
+from rqdash.model.reply import Problem
 
 T = TypeVar("T")
 Command = tuple[Argument, ...] | Call
 
 SCRIPTING_RETRY_S = 60.0
+LOOK_S = 3.0
 
 
 class Guard(Protocol):
-    """Admits a write, or raises Switching."""
+    """Says whether a backend's master is surely the master: admits a write, or raises Switching."""
+
+    @property
+    def state(self) -> GuardState: ...
 
     def admit(self) -> None: ...
 
+    def look(self, *, max_age_s: float = ...) -> GuardState: ...
 
-class Open:
-    """The guard of a backend without Sentinel: nothing to ask."""
-
-    def admit(self) -> None:
-        return None
+    def close(self) -> None: ...
 
 
 class ScriptingDenied(Exception):
@@ -49,7 +52,7 @@ class Backend:
         self.keys = Keys(profile.prefix)
         self.reader = reader
         self.writer = writer
-        self.guard: Guard = guard or Open()
+        self.guard: Guard = guard or NoGuard()
         self._blocked = blocked
         self._read_verb = "EVALSHA_RO"
         self._no_scripts_until = 0.0
@@ -74,6 +77,8 @@ class Backend:
         Raises ScriptingDenied when a script is among them and the ACL forbids scripts.
         """
         with self.reachable():
+            # After a failover that somebody ordered, the old master answers for ten more seconds as if nothing had happened.
+            self.guard.look(max_age_s=LOOK_S)
             replies = self._send(commands)
             if any(isinstance(reply, exceptions.NoScriptError) for reply in replies):
                 self._load(commands)
@@ -117,6 +122,16 @@ class Backend:
         finally:
             self.writer.connection_pool.release(connection)
 
+    @property
+    def caution(self) -> Problem | None:
+        """What Sentinel last said that an operator should know though reads go on; asks nothing."""
+        state = self.guard.state
+        if state.health is Health.OK or not state.sentinels:
+            return None
+        return Problem(
+            state.health.value, f"{self.name}: {state.text}", "" if state.health is Health.DEGRADED else "Writes wait until it is over."
+        )
+
     def relabelled(self, profile: Profile) -> Backend:
         """The same connections under another version of the profile, of which only labels changed."""
         return Backend(profile, reader=self.reader, writer=self.writer, guard=self.guard, blocked=self._blocked)
@@ -125,6 +140,7 @@ class Backend:
         """Closes the connections that nobody uses; those in use close when they are given back."""
         self.reader.close()
         self.writer.close()
+        self.guard.close()
 
     def _send(self, commands: Sequence[Command]) -> list[object]:
         pipeline = self.reader.pipeline(transaction=False)

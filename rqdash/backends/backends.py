@@ -58,7 +58,12 @@ class Backends(Mapping[str, Backend]):
         with self._lock:
             live = self._live.get(profile.id)
             if live is None or live.profile.endpoint_version != profile.endpoint_version:
+                self._forget_deleted()
                 live = self._live[profile.id] = self._connect(profile)
             elif live.profile.version < profile.version:
                 live = self._live[profile.id] = live.relabelled(profile)
             return live
+
+    def _forget_deleted(self) -> None:
+        known = {profile.id for profile in self._profiles.all()}
+        self._live = {profile_id: live for profile_id, live in self._live.items() if profile_id in known}

@@ -71,8 +71,8 @@ class Gatherer:
         return cast(T, flight.future.result().value)
 
     def problem(self, backend: Backend) -> Problem | None:
-        """What the last call to a backend found wrong; asks nothing."""
-        return self._line(backend).problem
+        """What the last call to a backend found wrong, or Sentinel last said; asks nothing."""
+        return self._line(backend).problem or backend.caution
 
     def last(self, backend: Backend, key: str) -> Good | None:
         """The last good value under a key; asks nothing."""
@@ -131,7 +131,7 @@ class Gatherer:
                 problem = _problem(flight.backend, flight.line, error)
             else:
                 good = flight.future.result()
-                return Reply(flight.backend.profile, cast(T, good.value), None, good.as_of, good.elapsed_ms)
+                return Reply(flight.backend.profile, cast(T, good.value), None, good.as_of, good.elapsed_ms, flight.backend.caution)
         stale = flight.line.last(key)
         if stale is None:
             return Reply(flight.backend.profile, None, problem)

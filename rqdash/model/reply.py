@@ -25,13 +25,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
-    """One backend's answer: a value, or a problem with the last good value, which is then stale. as_of is when value was read."""
+    """One backend's answer: a value, or a problem with the last good value, which is then stale. as_of is when value was read.
+
+    caution is what Sentinel says though the backend answers: switching, degraded, blind.
+    """
 
     profile: Profile
     value: T | None
     problem: Problem | None = None
     as_of: datetime | None = None
     elapsed_ms: float | None = None
+    caution: Problem | None = None
 
     @property
     def name(self) -> str:

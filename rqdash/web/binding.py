@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Flask, Response, flash, get_flashed_messages, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
+from rqdash.backends.backend import Backend
 from rqdash.errors import Invalid, NotSignedIn, RqdashError
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.profile import Profile
@@ -175,7 +176,7 @@ class Binding:
             chips=shell.chips(known, chosen=chosen),
             is_all_current=not chosen,
             flag=shell.flag(profile) if profile else None,
-            notices=tuple(Notice(*json.loads(str(text))) for text in get_flashed_messages()),
+            notices=(*_cautions(live, profile), *(Notice(*json.loads(str(text))) for text in get_flashed_messages())),
             may_operate=profile is not None and not profile.read_only and caller.may(Permission.OPERATE, profile.name),
             is_admin=caller.has(Permission.ADMIN),
             as_of=self.services.clock(),
@@ -191,6 +192,12 @@ def _texts(value: Any, key: str) -> tuple[str, ...]:
     if not all(isinstance(item, str | int | float | bool) for item in values):
         raise Invalid(f"{key} must be text, a number, or a list of those.", problems={key: "text, a number, or a list of those"})
     return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in values)
+
+
+def _cautions(live: Sequence[Backend], profile: Profile | None) -> tuple[Notice, ...]:
+    """On pages of one backend, what Sentinel says of it."""
+    found = [backend.caution for backend in live if profile is not None and backend.name == profile.name]
+    return tuple(Notice(caution.message, caution.hint, "warning") for caution in found if caution is not None)
 
 
 def handle_errors(app: Flask, binding: Binding) -> None:

@@ -123,7 +123,7 @@ def card(reply: Reply[BackendSummary]) -> Card:
         queued=summary.total(Registry.QUEUED),
         failed=summary.total(Registry.FAILED),
         oldest_enqueued_at=oldest.oldest_enqueued_at if oldest else None,
-        warnings=warnings(summary),
+        warnings=(*((reply.caution.message,) if reply.caution else ()), *warnings(summary)),
     )
 
 

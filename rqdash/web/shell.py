@@ -70,7 +70,15 @@ NAV = (
     ("workers", "Workers", "workers", Permission.VIEW),
     ("connections", "Connections", "connections", Permission.ADMIN),
 )
-HEALTH = {"slow": "slow", "denied": "denied", "auth": "denied", "switching": "switching", "replica": "switching"}
+HEALTH = {
+    "slow": "slow",
+    "denied": "denied",
+    "auth": "denied",
+    "switching": "switching",
+    "replica": "switching",
+    "blind": "switching",
+    "degraded": "",
+}
 
 
 def nav(caller: Caller, current: str) -> tuple[NavItem, ...]:
