@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import actions, round_trips
+from bench import actions, rendering, round_trips
 from bench.seed import Size
 
 
@@ -14,8 +14,10 @@ def main() -> int:
     print(f"{size.queues} queues, {jobs}, {size.workers} workers")
     rows = round_trips.measured(size)
     print(round_trips.table(rows), end="\n\n")
+    pages = rendering.measured()
+    print(rendering.table(pages), end="\n\n")
     actions.run()
-    return 0 if all(row.is_fine for row in rows) else 1
+    return 0 if all(row.is_fine for row in (*rows, *pages)) else 1
 
 
 if __name__ == "__main__":
