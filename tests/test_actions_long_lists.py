@@ -12,6 +12,7 @@ from rqdash.actions import cancel, delete, move
 from rqdash.actions.positions import positions
 from rqdash.actions.scripted import Order, ask
 from rqdash.backends.backend import Backend
+from rqdash.backends.guard import NoGuard
 from rqdash.model.registry import Registry
 from tests.actors import Witness, verdicts
 
@@ -32,7 +33,7 @@ def ids(redis_client: redis.Redis) -> list[str]:
 
 
 @dataclass(slots=True)
-class Commotion:
+class Commotion(NoGuard):
     """Admits every write; before each, workers pop a few jobs, and every third time more than a script looks around for."""
 
     client: redis.Redis

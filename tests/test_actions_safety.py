@@ -16,6 +16,7 @@ from rqdash.access.actor import Actor
 from rqdash.access.audit import Audit
 from rqdash.actions import cancel, delete, empty, move, requeue
 from rqdash.backends.backend import Backend
+from rqdash.backends.guard import NoGuard
 from rqdash.demo.servers import Server
 from rqdash.errors import Invalid, ReadOnly, Refused, Switching, UnknownResult
 from rqdash.model.profile import Profile
@@ -33,7 +34,7 @@ def impatient(server: Server, **client: object) -> Backend:
 
 
 @dataclass(slots=True)
-class Freeze:
+class Freeze(NoGuard):
     """Admits every write, and freezes the server just before one of them is sent."""
 
     server: Server
@@ -47,7 +48,7 @@ class Freeze:
 
 
 @dataclass(slots=True)
-class Switch:
+class Switch(NoGuard):
     """Admits some writes; then the master is being switched."""
 
     after: int

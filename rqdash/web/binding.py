@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask, Response, flash, get_flashed_messages, redirect, render_template, request, session, url_for
@@ -16,6 +17,7 @@ from rqdash.model.profile import Profile
 from rqdash.web import seam, shell
 from rqdash.web.errors import ErrorPage, error_json, error_page, plain_page
 from rqdash.web.forms import Raw
+from rqdash.web.queues import KEY
 from rqdash.web.route import Acted, Notice, Page, Rejected, Result, Route, Scope, To
 from rqdash.web.services import Services
 from rqdash.web.to_json import Json, to_json
@@ -45,7 +47,19 @@ class Binding:
         if request.path.startswith(f"{API}/"):
             return self._json(error_json(page), page.status)
         caller = self._signed_in()
-        return self._html("error.html", page, self._shell(page.title, caller, route=None, raw=Raw()), status=page.status)
+        path = request.view_args or {}
+        named = page.backend or path.get("backend") or path.get("profile") or ""
+        raw = Raw({"backend": named} if caller.may_see(named) else {})
+        page = self._last_heard(page, named) if page.status == 503 else page
+        return self._html("error.html", page, self._shell(page.title, caller, route=None, raw=raw), status=page.status)
+
+    def _last_heard(self, page: ErrorPage, name: str) -> ErrorPage:
+        """With since when the backend does not answer and when it last did, as far as this process knows; asks nothing."""
+        again = f"{request.script_root}{request.full_path.rstrip('?')}" if request.method == "GET" else ""
+        backend = self.services.backends.get(name)
+        problem = self.services.gatherer.problem(backend) if backend else None
+        good = self.services.gatherer.last(backend, KEY) if backend else None
+        return replace(page, again=again, since=problem.since if problem else None, answered_at=good.as_of if good else None)
 
     def _page_view(self, route: Route) -> Callable[..., Response]:
         def view(**path: str) -> Response:
@@ -165,7 +179,9 @@ class Binding:
     def _shell(self, title: str, caller: Caller, *, route: Route | None, raw: Raw) -> shell.Shell:
         if caller.is_stranger:
             return shell.Shell(title)
-        profile = self._profile(raw.path.get("backend", "") or raw.path.get("profile", ""))
+        # The live test has no profile in its path: the form says which one it is.
+        named = raw.path.get("backend") or raw.path.get("profile") or raw.text("profile")
+        profile = self._profile(named if caller.may_see(named) else "")
         chosen = (profile.name,) if profile else tuple(raw.query.get("backend", ()))
         live = seam.visible(self.services, caller)
         known = [(backend.profile, self.services.gatherer.problem(backend)) for backend in live]

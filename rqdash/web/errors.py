@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from rqdash.errors import (
     BackendError,
@@ -47,7 +48,10 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage(Page):
-    """What happened, to whom, and what to do. backend is "" where none is meant; retry_after_s is in seconds."""
+    """What happened, to whom, and what to do. backend is "" where none is meant; retry_after_s is in seconds.
+
+    Of a backend that is down: since when, when it last answered, and the address to try again ("" when trying would not be a read).
+    """
 
     status: int
     title: str
@@ -58,6 +62,9 @@ class ErrorPage(Page):
     retry_after_s: float | None = None
     problems: tuple[tuple[str, str], ...] = ()
     changes: tuple[tuple[str, str, str], ...] = ()
+    since: datetime | None = None
+    answered_at: datetime | None = None
+    again: str = ""
 
 
 def status(error: RqdashError) -> int:

@@ -121,7 +121,7 @@ def view(backend: Backend, params: Params, caller: Caller, *, actor: Actor, verb
         page = confirmation(backend, params, verb=verb, problem=problem)
         return Rejected(page) if problem else page
     outcome = ACTIONS[verb](backend, actor, params)
-    return Acted(outcome, To(*_back(backend, params), notice=outcome_notice(outcome)))
+    return Acted(outcome, To(*_back(backend, params, verb=verb), notice=outcome_notice(outcome)))
 
 
 def _problem(backend: Backend, params: Params, verb: str) -> str | None:
@@ -167,8 +167,9 @@ def _fields(params: Params) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _back(backend: Backend, params: Params) -> tuple[str, Mapping[str, Any]]:
-    if params.back == "job" and len(params.ids) == 1 and not names.is_digest(names.ref(params.ids[0])):
+def _back(backend: Backend, params: Params, *, verb: str) -> tuple[str, Mapping[str, Any]]:
+    """Where the browser goes next: back to the job it came from, unless that is gone now; else to the list."""
+    if params.back == "job" and verb != "delete" and len(params.ids) == 1 and not names.is_digest(names.ref(params.ids[0])):
         return "job", {"backend": backend.name, "id": params.ids[0]}
     return "queue", {"backend": backend.name, "name": names.ref(params.queue), "registry": params.registry.value}
 

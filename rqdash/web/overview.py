@@ -57,12 +57,15 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class OverviewPage(Page):
+    """without_queues has a sentence for each backend that answers and holds none."""
+
     totals: Totals
     cards: tuple[Card, ...]
     queues: tuple[QueueRow, ...]
     queues_total: int
     down: tuple[DownRow, ...]
     as_of: datetime
+    without_queues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ def view(backends: Many, params: Params, caller: Caller) -> OverviewPage:  # noq
         queues_total=len(rows),
         down=down_rows(replies),
         as_of=params.now,
+        without_queues=tuple(sentence for reply in replies if reply.is_ok for sentence in no_queues(reply)),
     )
 
 
@@ -125,6 +129,17 @@ def card(reply: Reply[BackendSummary]) -> Card:
         oldest_enqueued_at=oldest.oldest_enqueued_at if oldest else None,
         warnings=(*((reply.caution.message,) if reply.caution else ()), *warnings(summary)),
     )
+
+
+def no_queues(reply: Reply[BackendSummary]) -> tuple[str, ...]:
+    """A sentence about a backend that holds no queue, with where else on its server keys are."""
+    summary, profile = reply.value, reply.profile
+    if summary is None or summary.queues_total:
+        return ()
+    elsewhere = ", ".join(str(db) for db in summary.server.keyspaces if db != profile.db)
+    found = f" Databases that hold keys: {elsewhere}." if elsewhere else ""
+    server = summary.server.title or "the server"
+    return (f"Connected to {server}: database {profile.db} of {profile.name} holds no RQ queues under the prefix {profile.prefix}.{found}",)
 
 
 def warnings(summary: BackendSummary) -> tuple[str, ...]:
