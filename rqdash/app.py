@@ -50,12 +50,14 @@ def create_app(settings: Settings | None = None, *, backends: Mapping[str, Backe
     policy = TargetPolicy(settings.allowed_targets, settings.unix_socket_dirs)
     gatherer = Gatherer(deadline_s=settings.read_deadline_s)
     live = backends if backends is not None else Backends(profiles, partial(live_backend, profiles, policy))
+    # Substituted backends are what they are; the registry's are read anew at each request.
+    fixed = tuple(backend.profile for backend in live.values()) if backends is not None else ()
     services = Services(
         backends=live,
         access=access or open_access(store, settings),
         gatherer=gatherer,
         clock=lambda: datetime.now(UTC),
-        known=profiles.all if backends is None else lambda: tuple(backend.profile for backend in live.values()),
+        known=profiles.all if backends is None else lambda: fixed,
         others={"profiles": profiles, "tester": partial(probe, policy=policy)},
     )
     return flask_app(settings, services)

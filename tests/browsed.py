@@ -94,7 +94,10 @@ def profiles(server: Server) -> tuple[Profile, ...]:
 def fill(shown: Shown) -> None:
     """Everything at once on one backend, what is usual on two more, nothing on the others."""
     with shown.redis(LIVE) as client:
-        usual(variety(client))
+        stored = variety(client)
+        usual(stored)
+        for number in range(56):
+            stored.waiting(f"long-{number}", queue="long")
     for backend in (PROTECTED, READ_ONLY):
         with shown.redis(backend) as client:
             usual(Stored(client))
@@ -103,7 +106,7 @@ def fill(shown: Shown) -> None:
 def usual(stored: Stored) -> None:
     """The queue webhooks, with jobs in each of its registries and a worker that runs one of them now."""
     now = time.time()
-    for number in range(60):
+    for number in range(12):
         data = packed("shop.webhooks.deliver", f"https://hooks.example.net/v2/orders/{number}", {"order": 4711 + number, "retry": True})
         stored.failed(f"failed-{number}", queue="webhooks", score=-1, ended_s_ago=number, trace=TRACE)
         stored.client.hset(stored.keys.job(f"failed-{number}"), mapping={"data": data, "description": ""})

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -47,7 +47,7 @@ SIDEWAYS = """
   for (const element of document.querySelectorAll("body *")) {
     const scrolls = ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
     if (scrolls && element.scrollWidth > element.clientWidth + 1 && !element.matches(mayScroll)) found.push(`${shown(element)} scrolls`);
-    if (!element.matches("a, button, input, select, textarea, summary") || element.closest(mayScroll) || element.matches(".sr, .skip")) continue;
+    if (!element.matches("a:not(.skip), button, input, select, textarea, summary") || element.closest(`.sr, ${mayScroll}`)) continue;
     const { left, right, width } = element.getBoundingClientRect();
     if (width && (left < -1 || right > root.clientWidth + 1)) found.push(`${shown(element)} reaches from ${left} to ${right} px`);
   }
@@ -86,16 +86,21 @@ def context(browser: Browser, **options: Any) -> BrowserContext:
 
 @dataclass(slots=True)
 class Watched:
-    """A page, and every error it had since the last look."""
+    """A page, the status of its document, and every error it had since the last look."""
 
     page: Page
+    status: int = 0
     _errors: list[tuple[str, str]] = field(default_factory=list)
 
     def errors(self) -> list[str]:
         """What went wrong, and forgets it. That the document itself is an error page is no error of the page."""
         found, self._errors[:] = list(self._errors), []
         own = "Failed to load resource: the server responded with a status of "
-        return [f"{text} ({url})" for text, url in found if not (text.startswith(own) and url.partition("#")[0] == self.page.url.partition("#")[0])]
+        return [
+            f"{text} ({url})"
+            for text, url in found
+            if not (text.startswith(own) and url.partition("#")[0] == self.page.url.partition("#")[0])
+        ]
 
     def axe(self) -> list[str]:
         """The serious and the critical findings of axe, with the rules it comes with; none is switched off."""
@@ -118,7 +123,12 @@ def watched(page: Page) -> Watched:
         if message.type in ("error", "warning"):
             found._errors.append((message.text, message.location.get("url", "")))
 
+    def answered(response: Response) -> None:
+        if response.request.is_navigation_request() and response.frame == page.main_frame:
+            found.status = response.status
+
     page.on("console", note)
+    page.on("response", answered)
     page.on("pageerror", lambda error: found._errors.append((f"uncaught: {error}", page.url)))
     page.on("requestfailed", lambda request: found._errors.append((f"not loaded: {request.failure}", request.url)))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,41 @@ def test_a_caller_without_a_grant_and_a_name_that_is_not_there_get_the_same_answ
     assert without_tokens(ungranted.get_data(as_text=True)).replace("down", "NAME") == without_tokens(
         missing.get_data(as_text=True)
     ).replace("nowhere", "NAME")
+
+
+class Watched(Mapping[str, Backend]):
+    """Backends that note which of them were looked up."""
+
+    def __init__(self, backends: Mapping[str, Backend]) -> None:
+        self.backends = backends
+        self.looked_up: list[str] = []
+
+    def __getitem__(self, name: str) -> Backend:
+        self.looked_up.append(name)
+        return self.backends[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.backends)
+
+    def __len__(self) -> int:
+        return len(self.backends)
+
+
+@pytest.mark.parametrize("route", [route for route in GUARDED if "<backend>" in route.rule], ids=name_of)
+def test_access_is_decided_before_the_backend_is_looked_up(tmp_path: Path, route: Route) -> None:
+    nobody = Server(Path(), free_port())
+    watched = Watched({name: backend_of(nobody, name=name) for name in ("down", "gone")})
+    strict = site(tmp_path, watched)
+    ungranted = strict.sign_in("admin", grants=("gone",))
+    form = {"csrf_token": ungranted.token()} if route.method == "POST" else None
+    watched.looked_up.clear()
+
+    strict.stranger().open(address(route), method=route.method)
+    ungranted.client.open(address(route), method=route.method, data=form)
+    strict.stranger().open(address(route, prefix="/api/v1"), method=route.method)
+    strict.app.test_client().open(address(route, prefix="/api/v1"), method=route.method, headers=strict.token(grants=("gone",)))
+
+    assert "down" not in watched.looked_up
 
 
 def without_tokens(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,11 @@ from rqdash.profiles.registry import open_profiles
 from rqdash.store import open_store
 from rqdash.web.pages import ROUTES
 from rqdash.web.route import Route
+from tests.commands import ran, written
+from tests.contents import contents
 from tests.pages import Document
 from tests.site import Browser, Site, site
+from tests.stored import variety
 
 SCRIPTS = "~rq:* +@read +@connection +@scripting +info +time +pubsub|numsub -@write"
 NO_SCRIPTS = "~rq:* +@read +@connection -@scripting -info +time +pubsub|numsub -@write"
@@ -79,17 +83,66 @@ def everything(whose: Reader, queues: list[str]) -> dict[str, list[str]]:
     answers: dict[str, list[str]] = {}
     jobs: dict[str, None] = {}
     for route in sorted(READS, key=lambda route: route.endpoint == "job"):
-        seen = [text for address in addresses(route, queues, list(jobs)) for text in whose.seen(address, route=route)]
-        answers[route.endpoint] = seen
+        answers[route.endpoint] = [text for address in addresses(route, queues, list(jobs)) for text in whose.seen(address, route=route)]
         if route.endpoint == "queue":
-            jobs = {link.href: None for page in seen[::2] for link in Document(page).links if is_there(link.href, link.text)}
+            jobs = dict.fromkeys(job_links(answers["queue"]))
     return answers
 
 
-def is_there(href: str, text: str) -> bool:
-    return href.startswith("/b/live/job?") and "Gone" not in text
+def job_links(lists: list[str]) -> list[str]:
+    """The links to jobs that still are, of pages each followed by its JSON."""
+    found = []
+    for page, data in zip(lists[::2], lists[1::2], strict=True):
+        links = [link.href for link in Document(page).links if link.href.startswith("/b/live/job?")]
+        rows = json.loads(data)["jobs"]["rows"]
+        found += [href for href, row in zip(links, rows, strict=True) if row["exists"]]
+    return found
 
 
 def queue_names(client: redis.Redis) -> list[str]:
     found = (names.decoded(key) for key in client.smembers("rq:queues"))
     return [key.removeprefix("rq:queue:") for key in found if key.startswith("rq:queue:")]
+
+
+@pytest.fixture
+def filled(redis_client: redis.Redis, user: str) -> redis.Redis:
+    """A server with everything in it, for whoever prepares and checks."""
+    variety(redis_client)
+    return redis_client
+
+
+def test_every_page_reads_by_script_as_a_user_who_may_only_read_and_nothing_is_written(
+    filled: redis.Redis, server: Server, tmp_path: Path
+) -> None:
+    whose = reader(tmp_path, server, SCRIPTS)
+    before = contents(filled)
+    filled.config_resetstat()
+
+    answers = everything(whose, queue_names(filled))
+
+    assert set(answers) == {route.endpoint for route in READS}
+    assert len(answers["queue"]) > 200
+    assert len(answers["job"]) > 60
+    assert ran(filled)["evalsha_ro"] > 100
+    assert written(filled) == set()
+    assert contents(filled) == before
+
+
+def test_without_scripts_and_info_every_page_reads_by_pipelines_and_says_what_it_cannot_know(
+    filled: redis.Redis, server: Server, tmp_path: Path
+) -> None:
+    whose = reader(tmp_path, server, NO_SCRIPTS)
+    before = contents(filled)
+    filled.config_resetstat()
+
+    answers = everything(whose, queue_names(filled))
+
+    assert set(answers) == {route.endpoint for route in READS}
+    assert len(answers["job"]) > 60
+    assert ran(filled).get("hget", 0) > 100
+    assert written(filled) == set()
+    assert contents(filled) == before
+    for endpoint in ("overview", "connections"):
+        text = Document(answers[endpoint][0]).text
+        assert "unknown" in text
+        assert "The Redis user of live may not run info" in text

@@ -82,6 +82,10 @@ class ServerFacts:
     def title(self) -> str:
         return f"{self.product} {self.version}".strip()
 
+    def why_unknown(self, fact: str) -> str:
+        """The reason why a fact is unknown; "" when it is known."""
+        return dict(self.unknown).get(fact, "")
+
 
 @dataclass(frozen=True, slots=True)
 class BackendSummary:

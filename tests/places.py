@@ -1,0 +1,190 @@
+"""Every page there is, with how a person gets to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from playwright.sync_api import Page
+
+from rqdash.model import names
+from rqdash.model.registry import Registry
+from tests.browsed import DEAD, DISABLED, EMPTY, LIVE, PROTECTED, READ_ONLY, Shown
+from tests.stored import HOSTILE
+
+Reach = Callable[[Page, Shown], object]
+ADMIN, VIEWER, NEWCOMER, STRANGER = "admin", "viewer", "newcomer", "stranger"
+"""Who looks: a newcomer is an admin who was given no backend to see, as on the first day."""
+QUEUE = "webhooks"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page, who looks at it, and the status its document has."""
+
+    name: str
+    reach: Reach
+    status: int = 200
+    who: str = ADMIN
+
+
+def at(path: str, **query: str) -> Reach:
+    return lambda page, shown: page.goto(shown.address(path, **query))
+
+
+def of(backend: str, kind: str, **query: str) -> Reach:
+    return lambda page, shown: page.goto(shown.of(backend, kind, **query))
+
+
+def asked(verb: str, *, backend: str = LIVE, registry: str = "queued") -> Reach:
+    """The question an action asks: ticks two rows of a list and presses the verb."""
+
+    def reach(page: Page, shown: Shown) -> None:
+        page.goto(shown.of(backend, "queue", name=QUEUE, registry=registry))
+        for row in (0, 1):
+            page.locator("input[name=id]").nth(row).check()
+        page.get_by_role("button", name=f"{verb}…").click()
+
+    return reach
+
+
+def emptying(page: Page, shown: Shown) -> None:
+    page.goto(shown.of(LIVE, "queue", name=QUEUE))
+    page.get_by_role("button", name="Empty…").click()
+
+
+def named_wrongly(page: Page, shown: Shown) -> None:
+    """The same question again, because the name typed is not the backend's."""
+    asked("Delete", backend=PROTECTED, registry="failed")(page, shown)
+    page.get_by_label("Type its name").fill("orders")
+    page.get_by_role("button", name="Delete 2 jobs").click()
+
+
+def tested(profile: str) -> Reach:
+    def reach(page: Page, shown: Shown) -> None:
+        page.goto(shown.address(f"/connections/{profile}/edit"))
+        page.get_by_role("button", name="Test", exact=True).click()
+        page.get_by_role("button", name="Test again").wait_for()
+
+    return reach
+
+
+def tested_new(page: Page, shown: Shown) -> None:
+    """A profile that cannot be read: what is wrong stands at its fields."""
+    page.goto(shown.address("/connections/new"))
+    page.get_by_label("Name").fill("Not A Name")
+    page.get_by_label("Port", exact=True).fill("many")
+    page.get_by_role("button", name="Test", exact=True).click()
+
+
+def of_a_sentinel(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/connections/new"))
+    page.get_by_text("Sentinel", exact=True).click()
+    page.get_by_label("Master name").wait_for()
+
+
+def saved_too_late(page: Page, shown: Shown) -> None:
+    """Somebody else saves between the page and the button."""
+    page.goto(shown.address(f"/connections/{DISABLED}/edit"))
+    stored = shown.site.profiles.get(DISABLED)
+    other = "eu" if stored.environment != "eu" else "us"
+    shown.site.profiles.update(DISABLED, replace(stored, environment=other), version=stored.version, by="noor")
+    page.get_by_role("button", name="Save", exact=True).last.click()
+
+
+def drawn_before(page: Page, shown: Shown) -> None:
+    """A list drawn for another endpoint of the same name."""
+    page.goto(shown.of(LIVE, "queue", name=QUEUE, registry="failed"))
+    page.locator("input[name=id]").first.check()
+    page.locator("input[name=endpoint_version]").last.evaluate("input => input.value = '9999'")
+    page.get_by_role("button", name="Requeue").click()
+
+
+def deleted_wrongly(page: Page, shown: Shown) -> None:
+    page.goto(shown.address(f"/connections/{PROTECTED}/delete"))
+    page.get_by_label("Type").fill("orders")
+    page.get_by_role("button", name="Delete the connection").click()
+
+
+def refused_at_the_door(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/sign-in"))
+    page.get_by_label("Name").fill("nobody")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+
+
+def spent(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/sign-in/link", token="used"))
+    page.get_by_role("button", name="Sign in").click()
+
+
+def two_passwords(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/account"))
+    page.get_by_label("New password").fill("correct horse battery")
+    page.get_by_label("The same again").fill("correct horse battle")
+    page.get_by_role("button", name="Change the password").click()
+
+
+LISTS = tuple(Place(f"queue, {registry}", of(LIVE, "queue", name=QUEUE, registry=registry.value)) for registry in Registry)
+HOSTILE_LISTS = tuple(
+    Place(f"queue {name[:12]!a}", of(LIVE, "queue", name=names.ref(name), registry="failed"))
+    for name in (HOSTILE[0], HOSTILE[7], HOSTILE[11])
+)
+PLACES = (
+    Place("sign-in", at("/sign-in"), who=STRANGER),
+    Place("sign-in, refused", refused_at_the_door, 401, STRANGER),
+    Place("link", at("/sign-in/link", token="unused"), who=STRANGER),
+    Place("link, spent", spent, 403, STRANGER),
+    Place("404, nobody signed in", at("/nothing"), 404, STRANGER),
+    Place("overview", at("/")),
+    Place("overview of two", at("/?backend=live&backend=fresh")),
+    Place("overview, no profile", at("/"), who=NEWCOMER),
+    Place("overview, viewer", at("/"), who=VIEWER),
+    Place("queues", at("/queues")),
+    Place("queues, sorted", at("/queues", sort="failed")),
+    Place("queues, none", at("/queues", backend=EMPTY)),
+    *LISTS,
+    *HOSTILE_LISTS,
+    Place("queue, garbled", of(LIVE, "queue", name="mail")),
+    Place("queue, garbled failures", of(LIVE, "queue", name="mail", registry="failed")),
+    Place("queue, second page", of(LIVE, "queue", name="long", page="2")),
+    Place("queue, protected", of(PROTECTED, "queue", name=QUEUE, registry="failed")),
+    Place("queue, read-only", of(READ_ONLY, "queue", name=QUEUE, registry="failed")),
+    Place("queue, viewer", of(LIVE, "queue", name=QUEUE), who=VIEWER),
+    Place("queue, unknown", of(EMPTY, "queue", name=QUEUE)),
+    Place("queue, down", of(DEAD, "queue", name=QUEUE), 503),
+    Place("job, failed", of(LIVE, "job", id="failed-7")),
+    Place("job, full traceback", of(LIVE, "job", id="failed-7", trace="full")),
+    Place("job, queued", of(LIVE, "job", id="waiting-1")),
+    Place("job, running", of(LIVE, "job", id="running")),
+    Place("job, finished", of(PROTECTED, "job", id="done-1")),
+    Place("job, deferred", of(LIVE, "job", id="child")),
+    Place("job, garbled", of(LIVE, "job", id="garbled")),
+    Place("job, hostile", of(LIVE, "job", id=HOSTILE[0])),
+    Place("job, unknown", of(LIVE, "job", id="nobody"), 404),
+    Place("workers", at("/workers")),
+    Place("workers, lost", at("/workers", state="lost")),
+    Place("workers, none", at("/workers", backend=EMPTY)),
+    Place("connections", at("/connections")),
+    Place("connections, none", at("/connections"), who=NEWCOMER),
+    Place("connections, refused", at("/connections"), 403, VIEWER),
+    Place("new", at("/connections/new")),
+    Place("new, Sentinel", of_a_sentinel),
+    Place("new, refused", tested_new, 400),
+    Place("edit", at(f"/connections/{PROTECTED}/edit")),
+    Place("edit, tested well", tested(LIVE)),
+    Place("edit, tested badly", tested(DEAD)),
+    Place("edit, stale", saved_too_late, 409),
+    Place("connection delete", at(f"/connections/{PROTECTED}/delete")),
+    Place("connection delete, wrong name", deleted_wrongly, 400),
+    Place("confirm delete", asked("Delete")),
+    Place("confirm cancel", asked("Cancel")),
+    Place("confirm move", asked("Move", registry="failed")),
+    Place("confirm move, protected", asked("Move", backend=PROTECTED)),
+    Place("confirm delete, wrong name", named_wrongly, 400),
+    Place("confirm empty", emptying),
+    Place("action, endpoint moved", drawn_before, 409),
+    Place("account", at("/account")),
+    Place("account, passwords differ", two_passwords, 400),
+    Place("404", at("/nothing"), 404),
+)
