@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from rqdash import __version__
 from rqdash.access.access import Access, open_access
+from rqdash.access.pace import Pace
 from rqdash.backends.backend import Backend
 from rqdash.backends.backends import Backends
 from rqdash.backends.connect import connect
@@ -25,7 +27,9 @@ from rqdash.backends.policy import TargetPolicy
 from rqdash.backends.probe import probe
 from rqdash.errors import Conflict, Refused, Stale
 from rqdash.model.profile import Profile, Secrets
+from rqdash.profiles.pending import PendingImports
 from rqdash.profiles.registry import Profiles, open_profiles
+from rqdash.profiles.secrets import open_vault
 from rqdash.settings import Settings
 from rqdash.settings import settings as read_settings
 from rqdash.store import open_store
@@ -35,6 +39,7 @@ from rqdash.web.binding import Binding, handle_errors
 from rqdash.web.pages import ROUTES
 from rqdash.web.security import secured
 from rqdash.web.services import Services
+from rqdash.web.trials import A_MINUTE, Trials
 
 FORM_BYTES = 1024 * 1024
 
@@ -47,6 +52,7 @@ def create_app(settings: Settings | None = None, *, backends: Mapping[str, Backe
     settings = settings or read_settings(os.environ)
     store = open_store(settings.database_url, data_dir=settings.data_dir)
     profiles = open_profiles(store, settings)
+    profiles.provision(settings.profiles_file)
     policy = TargetPolicy(settings.allowed_targets, settings.unix_socket_dirs)
     gatherer = Gatherer(deadline_s=settings.read_deadline_s)
     live = backends if backends is not None else Backends(profiles, partial(live_backend, profiles, policy))
@@ -58,7 +64,11 @@ def create_app(settings: Settings | None = None, *, backends: Mapping[str, Backe
         gatherer=gatherer,
         clock=lambda: datetime.now(UTC),
         known=profiles.all if backends is None else lambda: fixed,
-        others={"profiles": profiles, "tester": partial(probe, policy=policy)},
+        others={
+            "profiles": profiles,
+            "tester": Trials(partial(probe, policy=policy), Pace(store, "test", most=A_MINUTE)),
+            "pending": PendingImports(store, open_vault(store)),
+        },
     )
     return flask_app(settings, services)
 
@@ -82,6 +92,7 @@ def flask_app(settings: Settings, services: Services) -> Flask:
     """Flask around the services: templates, security, and every route as a page and as JSON."""
     app = Flask("rqdash", template_folder=str(_folder("templates")), static_folder=str(_folder("static")))
     app.config.update(_config(settings))
+    app.session_interface = FormCookie(settings)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(csrf_token=generate_csrf, version=__version__)
@@ -97,13 +108,22 @@ def flask_app(settings: Settings, services: Services) -> Flask:
     return app
 
 
+class FormCookie(SecureCookieSessionInterface):
+    """Flask's own cookie, which carries the forms' token and notices: secure whenever the session's cookie is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002
+        return _is_secure(self._settings)
+
+
 def _config(settings: Settings) -> dict[str, Any]:
     return {
         "SECRET_KEY": session_key(settings.data_dir, makes=not settings.database_url),
         "SESSION_COOKIE_NAME": "rqdash_form",
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_HTTPONLY": True,
-        "SESSION_COOKIE_SECURE": settings.secure_cookies == "on",
         # The seam checks the token itself, after it knows who calls; a token lives as long as its session.
         "WTF_CSRF_CHECK_DEFAULT": False,
         "WTF_CSRF_TIME_LIMIT": None,

@@ -17,10 +17,10 @@ from rqdash.demo.servers import HOST, Server, free_port, start_server
 from rqdash.model.caller import Role
 from rqdash.model.profile import Profile
 from tests.served import Served, served
-from tests.stored import Stored, packed, variety
+from tests.stored import EXECUTION, Stored, packed, variety
 
-LIVE, PROTECTED, READ_ONLY, EMPTY, DEAD, DISABLED = "live", "orders-eu-central-1a", "archive", "fresh", "legacy", "retired"
-DATABASES = {LIVE: 0, PROTECTED: 1, READ_ONLY: 2, EMPTY: 3, DISABLED: 4}
+LIVE, PROTECTED, READ_ONLY, EMPTY, ODD, DEAD, DISABLED = "live", "orders-eu-central-1a", "archive", "fresh", "odd", "legacy", "retired"
+DATABASES = {LIVE: 0, PROTECTED: 1, READ_ONLY: 2, EMPTY: 3, ODD: 4, DISABLED: 5}
 TRACE = """Traceback (most recent call last):
   File "/opt/venv/lib/python3.11/site-packages/rq/worker/base.py", line 1634, in perform_job
     return_value = job.perform()
@@ -86,30 +86,31 @@ def profiles(server: Server) -> tuple[Profile, ...]:
         Profile(PROTECTED, hue="plum", environment="production", db=1, protected=True, **at),
         Profile(READ_ONLY, hue="teal", db=2, read_only=True, **at),
         Profile(EMPTY, hue="azure", environment="eu", db=3, **at),
+        Profile(ODD, hue="violet", environment="test", db=4, **at),
         Profile(DEAD, hue="copper", environment="old", host=HOST, port=free_port()),
-        Profile(DISABLED, hue="olive", db=4, enabled=False, **at),
+        Profile(DISABLED, hue="olive", db=5, enabled=False, **at),
     )
 
 
 def fill(shown: Shown) -> None:
-    """Everything at once on one backend, what is usual on two more, nothing on the others."""
-    with shown.redis(LIVE) as client:
-        stored = variety(client)
-        usual(stored)
-        for number in range(56):
-            stored.waiting(f"long-{number}", queue="long")
-    for backend in (PROTECTED, READ_ONLY):
+    """What is usual on three backends, what is odd on one, nothing on the others."""
+    for backend in (LIVE, PROTECTED, READ_ONLY):
         with shown.redis(backend) as client:
             usual(Stored(client))
+    with shown.redis(ODD) as client:
+        stored = variety(client)
+        for number in range(56):
+            stored.waiting(f"long-{number}", queue="long")
 
 
 def usual(stored: Stored) -> None:
     """The queue webhooks, with jobs in each of its registries and a worker that runs one of them now."""
     now = time.time()
     for number in range(12):
-        data = packed("shop.webhooks.deliver", f"https://hooks.example.net/v2/orders/{number}", {"order": 4711 + number, "retry": True})
+        url, order = f"https://hooks.example.net/v2/orders/{number}", {"order": 4711 + number, "retry": True}
+        fields = {"data": packed("shop.webhooks.deliver", url, order), "description": f"shop.webhooks.deliver({url!r}, {order!r})"}
         stored.failed(f"failed-{number}", queue="webhooks", score=-1, ended_s_ago=number, trace=TRACE)
-        stored.client.hset(stored.keys.job(f"failed-{number}"), mapping={"data": data, "description": ""})
+        stored.client.hset(stored.keys.job(f"failed-{number}"), mapping=fields)
     for number in range(4):
         stored.waiting(f"waiting-{number}", queue="webhooks")
     for number in range(3):
@@ -120,3 +121,4 @@ def usual(stored: Stored) -> None:
     worker = stored.worker("webhooks-7d9f8c6b5d-x2kqp.1.af0123456789", queues="webhooks,mail", state="busy")
     stored.client.hset(stored.keys.worker(worker), "last_heartbeat", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
     stored.running(worker, "running", queue="webhooks")
+    stored.entry("started", f"running:{EXECUTION}", now + 3600, queue="webhooks")

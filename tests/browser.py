@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -47,7 +47,8 @@ SIDEWAYS = """
   for (const element of document.querySelectorAll("body *")) {
     const scrolls = ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
     if (scrolls && element.scrollWidth > element.clientWidth + 1 && !element.matches(mayScroll)) found.push(`${shown(element)} scrolls`);
-    if (!element.matches("a:not(.skip), button, input, select, textarea, summary") || element.closest(`.sr, ${mayScroll}`)) continue;
+    const acts = element.matches("a:not(.skip), button:not(.sr), input:not(.sr), select, textarea, summary");
+    if (!acts || element.parentElement.closest(mayScroll)) continue;
     const { left, right, width } = element.getBoundingClientRect();
     if (width && (left < -1 || right > root.clientWidth + 1)) found.push(`${shown(element)} reaches from ${left} to ${right} px`);
   }
@@ -82,6 +83,20 @@ def context(browser: Browser, **options: Any) -> BrowserContext:
     made.set_default_timeout(TIMEOUT_MS)
     made.add_init_script(TELL_VIOLATIONS)
     return made
+
+
+def go(target: Locator) -> None:
+    """Clicks what leads to another page, and waits for that page."""
+    with target.page.expect_navigation():
+        target.click()
+
+
+def press(page: Page, name: str, *, exact: bool = True) -> None:
+    go(page.get_by_role("button", name=name, exact=exact).last)
+
+
+def follow(page: Page, name: str) -> None:
+    go(page.get_by_role("link", name=name).first)
 
 
 @dataclass(slots=True)

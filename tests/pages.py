@@ -147,10 +147,10 @@ class Document(HTMLParser):
 
 @dataclass(slots=True)
 class Person:
-    """Somebody signed in to a served dashboard, with a browser's cookie; each request on a connection of its own."""
+    """Somebody who asks a served dashboard; headers say who. Each request is on a connection of its own."""
 
     port: int
-    cookie: str
+    headers: Mapping[str, str]
     timeout_s: float = 30.0
 
     def get(self, path: str) -> Answer:
@@ -160,7 +160,7 @@ class Person:
         return self._ask("POST", path, urlencode(form, doseq=True))
 
     def _ask(self, method: str, path: str, body: str | None) -> Answer:
-        headers = {"Cookie": self.cookie} | ({"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {})
+        headers = {**self.headers} | ({"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {})
         connection = http.client.HTTPConnection(HOST, self.port, timeout=self.timeout_s)
         try:
             connection.request(method, path, body, headers)
@@ -171,7 +171,12 @@ class Person:
 
 
 def person(site: Served, *, role: Role = Role.ADMIN, timeout_s: float = 30.0) -> Person:
-    """A new account of a role, signed in."""
+    """A new account of a role, signed in with a browser."""
     account = site.access.accounts.add(f"person-{len(site.access.accounts.list())}", role=role, password=None)
     token = site.access.sessions.start(account, HOST, now=datetime.now(UTC))
-    return Person(site.port, f"{COOKIE}={token}", timeout_s)
+    return Person(site.port, {"Cookie": f"{COOKIE}={token}"}, timeout_s)
+
+
+def program(site: Served) -> Person:
+    """An admin's program; it asks for addresses below /api/v1."""
+    return Person(site.port, {"Authorization": f"Bearer {site.token}"})

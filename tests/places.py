@@ -8,14 +8,24 @@ from dataclasses import dataclass, replace
 from playwright.sync_api import Page
 
 from rqdash.model import names
-from rqdash.model.registry import Registry
-from tests.browsed import DEAD, DISABLED, EMPTY, LIVE, PROTECTED, READ_ONLY, Shown
+from rqdash.model.registry import TABS
+from tests.browsed import DEAD, DISABLED, EMPTY, LIVE, ODD, PROTECTED, READ_ONLY, Shown
+from tests.browser import press
 from tests.stored import HOSTILE
 
 Reach = Callable[[Page, Shown], object]
 ADMIN, VIEWER, NEWCOMER, STRANGER = "admin", "viewer", "newcomer", "stranger"
 """Who looks: a newcomer is an admin who was given no backend to see, as on the first day."""
 QUEUE = "webhooks"
+SETTINGS = """import os
+SENTINEL: {
+    'INSTANCES': [('sentinel-1.eu-central-1.internal.example', 26379), ('sentinel-2.eu-central-1.internal.example', 26379), 'bad host'],
+    'MASTER_NAME': os.environ['ORDERS_MASTER'],
+    'PASSWORD': 'hunter2',
+    'socket_timeout': 3,
+    'CONNECTION_KWARGS': {'ssl_ca_certs': '/etc/ssl/ca.pem'},
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +38,23 @@ class Place:
     who: str = ADMIN
 
 
-def at(path: str, **query: str) -> Reach:
-    return lambda page, shown: page.goto(shown.address(path, **query))
+@dataclass(frozen=True, slots=True)
+class At:
+    """An address to go to."""
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+
+    def __call__(self, page: Page, shown: Shown) -> None:
+        page.goto(shown.address(self.path, **dict(self.query)))
 
 
-def of(backend: str, kind: str, **query: str) -> Reach:
-    return lambda page, shown: page.goto(shown.of(backend, kind, **query))
+def at(path: str, **query: str) -> At:
+    return At(path, tuple(query.items()))
+
+
+def of(backend: str, kind: str, **query: str) -> At:
+    return at(f"/b/{backend}/{kind}", **query)
 
 
 def asked(verb: str, *, backend: str = LIVE, registry: str = "queued") -> Reach:
@@ -43,38 +64,60 @@ def asked(verb: str, *, backend: str = LIVE, registry: str = "queued") -> Reach:
         page.goto(shown.of(backend, "queue", name=QUEUE, registry=registry))
         for row in (0, 1):
             page.locator("input[name=id]").nth(row).check()
-        page.get_by_role("button", name=f"{verb}…").click()
+        press(page, f"{verb}…", exact=False)
 
     return reach
 
 
 def emptying(page: Page, shown: Shown) -> None:
     page.goto(shown.of(LIVE, "queue", name=QUEUE))
-    page.get_by_role("button", name="Empty…").click()
+    press(page, "Empty…", exact=False)
 
 
 def named_wrongly(page: Page, shown: Shown) -> None:
     """The same question again, because the name typed is not the backend's."""
     asked("Delete", backend=PROTECTED, registry="failed")(page, shown)
     page.get_by_label("Type its name").fill("orders")
-    page.get_by_role("button", name="Delete 2 jobs").click()
+    press(page, "Delete 2 jobs", exact=False)
 
 
 def tested(profile: str) -> Reach:
     def reach(page: Page, shown: Shown) -> None:
         page.goto(shown.address(f"/connections/{profile}/edit"))
-        page.get_by_role("button", name="Test", exact=True).click()
-        page.get_by_role("button", name="Test again").wait_for()
+        press(page, "Test")
 
     return reach
+
+
+def tested_as_stored(page: Page, shown: Shown) -> None:
+    page.goto(shown.address(f"/connections/{LIVE}"))
+    page.get_by_role("button", name="Test", exact=True).click()
+    page.get_by_role("button", name="Test again").wait_for()
+
+
+def imported(text: str) -> Reach:
+    """What a pasted text offers."""
+
+    def reach(page: Page, shown: Shown) -> None:
+        page.goto(shown.address("/connections/import"))
+        page.get_by_label("Or their text").fill(text)
+        page.get_by_role("button", name="Read").click()
+
+    return reach
+
+
+def not_picked(page: Page, shown: Shown) -> None:
+    imported(SETTINGS)(page, shown)
+    page.locator("input[name=pick]").first.uncheck()
+    page.get_by_role("button", name="Save the ticked").click()
 
 
 def tested_new(page: Page, shown: Shown) -> None:
     """A profile that cannot be read: what is wrong stands at its fields."""
     page.goto(shown.address("/connections/new"))
-    page.get_by_label("Name").fill("Not A Name")
+    page.get_by_label("Name", exact=True).fill("Not A Name")
     page.get_by_label("Port", exact=True).fill("many")
-    page.get_by_role("button", name="Test", exact=True).click()
+    press(page, "Test")
 
 
 def of_a_sentinel(page: Page, shown: Shown) -> None:
@@ -89,7 +132,7 @@ def saved_too_late(page: Page, shown: Shown) -> None:
     stored = shown.site.profiles.get(DISABLED)
     other = "eu" if stored.environment != "eu" else "us"
     shown.site.profiles.update(DISABLED, replace(stored, environment=other), version=stored.version, by="noor")
-    page.get_by_role("button", name="Save", exact=True).last.click()
+    press(page, "Save")
 
 
 def drawn_before(page: Page, shown: Shown) -> None:
@@ -97,37 +140,37 @@ def drawn_before(page: Page, shown: Shown) -> None:
     page.goto(shown.of(LIVE, "queue", name=QUEUE, registry="failed"))
     page.locator("input[name=id]").first.check()
     page.locator("input[name=endpoint_version]").last.evaluate("input => input.value = '9999'")
-    page.get_by_role("button", name="Requeue").click()
+    press(page, "Requeue", exact=False)
 
 
 def deleted_wrongly(page: Page, shown: Shown) -> None:
     page.goto(shown.address(f"/connections/{PROTECTED}/delete"))
     page.get_by_label("Type").fill("orders")
-    page.get_by_role("button", name="Delete the connection").click()
+    press(page, "Delete the connection", exact=False)
 
 
 def refused_at_the_door(page: Page, shown: Shown) -> None:
     page.goto(shown.address("/sign-in"))
     page.get_by_label("Name").fill("nobody")
     page.get_by_label("Password").fill("not the password")
-    page.get_by_role("button", name="Sign in").click()
+    press(page, "Sign in", exact=False)
 
 
 def spent(page: Page, shown: Shown) -> None:
     page.goto(shown.address("/sign-in/link", token="used"))
-    page.get_by_role("button", name="Sign in").click()
+    press(page, "Sign in", exact=False)
 
 
 def two_passwords(page: Page, shown: Shown) -> None:
     page.goto(shown.address("/account"))
     page.get_by_label("New password").fill("correct horse battery")
     page.get_by_label("The same again").fill("correct horse battle")
-    page.get_by_role("button", name="Change the password").click()
+    press(page, "Change the password", exact=False)
 
 
-LISTS = tuple(Place(f"queue, {registry}", of(LIVE, "queue", name=QUEUE, registry=registry.value)) for registry in Registry)
+LISTS = tuple(Place(f"queue, {registry}", of(LIVE, "queue", name=QUEUE, registry=registry.value)) for registry in TABS)
 HOSTILE_LISTS = tuple(
-    Place(f"queue {name[:12]!a}", of(LIVE, "queue", name=names.ref(name), registry="failed"))
+    Place(f"queue {name[:12]!a}", of(ODD, "queue", name=names.ref(name), registry="failed"))
     for name in (HOSTILE[0], HOSTILE[7], HOSTILE[11])
 )
 PLACES = (
@@ -137,21 +180,21 @@ PLACES = (
     Place("link, spent", spent, 403, STRANGER),
     Place("404, nobody signed in", at("/nothing"), 404, STRANGER),
     Place("overview", at("/")),
-    Place("overview of two", at("/?backend=live&backend=fresh")),
+    Place("overview, two chosen", at(f"/?backend={LIVE}&backend={EMPTY}")),
     Place("overview, no profile", at("/"), who=NEWCOMER),
     Place("overview, viewer", at("/"), who=VIEWER),
     Place("queues", at("/queues")),
-    Place("queues, sorted", at("/queues", sort="failed")),
+    Place("queues, sorted", at("/queues", sort="failed", backend=LIVE)),
     Place("queues, none", at("/queues", backend=EMPTY)),
     *LISTS,
     *HOSTILE_LISTS,
-    Place("queue, garbled", of(LIVE, "queue", name="mail")),
-    Place("queue, garbled failures", of(LIVE, "queue", name="mail", registry="failed")),
-    Place("queue, second page", of(LIVE, "queue", name="long", page="2")),
+    Place("queue, garbled", of(ODD, "queue", name="mail")),
+    Place("queue, garbled failures", of(ODD, "queue", name="mail", registry="failed")),
+    Place("queue, second page", of(ODD, "queue", name="long", page="2")),
     Place("queue, protected", of(PROTECTED, "queue", name=QUEUE, registry="failed")),
     Place("queue, read-only", of(READ_ONLY, "queue", name=QUEUE, registry="failed")),
     Place("queue, viewer", of(LIVE, "queue", name=QUEUE), who=VIEWER),
-    Place("queue, unknown", of(EMPTY, "queue", name=QUEUE)),
+    Place("queue, unknown", of(EMPTY, "queue", name=QUEUE), 404),
     Place("queue, down", of(DEAD, "queue", name=QUEUE), 503),
     Place("job, failed", of(LIVE, "job", id="failed-7")),
     Place("job, full traceback", of(LIVE, "job", id="failed-7", trace="full")),
@@ -159,15 +202,19 @@ PLACES = (
     Place("job, running", of(LIVE, "job", id="running")),
     Place("job, finished", of(PROTECTED, "job", id="done-1")),
     Place("job, deferred", of(LIVE, "job", id="child")),
-    Place("job, garbled", of(LIVE, "job", id="garbled")),
-    Place("job, hostile", of(LIVE, "job", id=HOSTILE[0])),
+    Place("job, garbled", of(ODD, "job", id="garbled")),
+    Place("job, hostile", of(ODD, "job", id=HOSTILE[0])),
     Place("job, unknown", of(LIVE, "job", id="nobody"), 404),
     Place("workers", at("/workers")),
-    Place("workers, lost", at("/workers", state="lost")),
+    Place("workers, lost", at("/workers", state="lost", backend=ODD)),
     Place("workers, none", at("/workers", backend=EMPTY)),
     Place("connections", at("/connections")),
     Place("connections, none", at("/connections"), who=NEWCOMER),
     Place("connections, refused", at("/connections"), 403, VIEWER),
+    Place("connection", at(f"/connections/{PROTECTED}")),
+    Place("connection, down", at(f"/connections/{DEAD}")),
+    Place("connection, its revisions", at(f"/connections/{DISABLED}/revisions")),
+    Place("connection, its use", at(f"/connections/{PROTECTED}/use")),
     Place("new", at("/connections/new")),
     Place("new, Sentinel", of_a_sentinel),
     Place("new, refused", tested_new, 400),
@@ -175,6 +222,16 @@ PLACES = (
     Place("edit, tested well", tested(LIVE)),
     Place("edit, tested badly", tested(DEAD)),
     Place("edit, stale", saved_too_late, 409),
+    Place("connection", at(f"/connections/{PROTECTED}")),
+    Place("connection, down", at(f"/connections/{DEAD}")),
+    Place("connection, disabled", at(f"/connections/{DISABLED}")),
+    Place("connection, tested", tested_as_stored),
+    Place("revisions", at(f"/connections/{DISABLED}/revisions")),
+    Place("use elsewhere", at(f"/connections/{PROTECTED}/use")),
+    Place("import", at("/connections/import")),
+    Place("import, nothing given", imported(""), 400),
+    Place("import, read", imported(SETTINGS)),
+    Place("import, nothing picked", not_picked, 400),
     Place("connection delete", at(f"/connections/{PROTECTED}/delete")),
     Place("connection delete, wrong name", deleted_wrongly, 400),
     Place("confirm delete", asked("Delete")),
@@ -187,4 +244,6 @@ PLACES = (
     Place("account", at("/account")),
     Place("account, passwords differ", two_passwords, 400),
     Place("404", at("/nothing"), 404),
+    Place("health, live", at("/health/live"), who=STRANGER),
+    Place("health, ready", at("/health/ready"), who=STRANGER),
 )

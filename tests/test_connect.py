@@ -17,7 +17,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rqdash.backends.connect import connect
 from rqdash.backends.policy import TargetPolicy
-from rqdash.backends.sockets import TlsContext
+from rqdash.backends.tls import TlsContext
 from rqdash.demo.servers import Server, free_port
 from rqdash.errors import Refused
 from rqdash.model.profile import Kind, Node, Profile, Secrets, Tls

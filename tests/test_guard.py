@@ -86,6 +86,8 @@ def test_a_healthy_group_admits_writes_and_names_its_master(group: SentinelGroup
         assert watched.state.health is Health.OK
         assert watched.state.master == master_node(group)
         assert (watched.state.reachable, watched.state.sentinels, watched.state.replicas) == (3, 3, 1)
+        assert (watched.state.quorum, watched.state.down_after_ms) == (2, 2000)
+        assert [(watcher.master, watcher.has_quorum) for watcher in watched.state.watchers] == [(master_node(group), True)] * 3
 
 
 def test_answers_are_used_again_while_they_are_fresh(group: SentinelGroup) -> None:
@@ -117,6 +119,7 @@ def test_a_hung_sentinel_degrades_the_group_until_it_answers_again(group: Sentin
 
         assert hung.health is Health.DEGRADED
         assert hung.reachable == 2
+        assert [watcher.is_reachable for watcher in hung.watchers] == [False, True, True]
         assert wait_until(lambda: watched.look(max_age_s=0).health is Health.OK)
 
 
@@ -180,5 +183,5 @@ def test_no_acknowledged_write_is_lost_when_an_operator_switches_the_master(own_
         kept = [int(number) for number in reader.lrange("written", 0, -1)]
         assert isinstance(reader.connection_pool, MasterPool)
         assert reader.connection_pool.master.address == replica_node(own_group)
-    assert writer.refused == {"switching"}
+    assert writer.refused == {"switching", "settling"}
     assert kept == writer.acknowledged

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rqdash.errors import SettingsError
-from rqdash.settings import VARIABLES, Settings, is_target, settings
+from rqdash.parsers import is_target
+from rqdash.settings import VARIABLES, Settings, settings
 
 DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
 HOME = {"HOME": "/home/mira"}
@@ -45,6 +46,9 @@ def test_every_variable_is_read() -> None:
         "RQDASH_SECURE_COOKIES": "ON",
         "RQDASH_ALLOWED_TARGETS": "10.0.0.0/8:6379, *.prod.internal:6379-6390, [fd00::/8]:6379,",
         "RQDASH_UNIX_SOCKET_DIRS": "/srv/sockets",
+        "RQDASH_PROFILES_FILE": "/etc/rqdash/profiles.toml",
+        "RQDASH_SECRET_ENV": "RQDASH_SECRET_*, ORDERS_PASSWORD",
+        "RQDASH_SECRETS_DIR": "/run/secrets",
         "RQDASH_TRUSTED_PROXIES": "1",
         "RQDASH_TRUSTED_HOSTS": "rq.example.org,.example.net",
         "RQDASH_READ_DEADLINE": "1.5",
@@ -66,6 +70,9 @@ def test_every_variable_is_read() -> None:
         secure_cookies="on",
         allowed_targets=("10.0.0.0/8:6379", "*.prod.internal:6379-6390", "[fd00::/8]:6379"),
         unix_socket_dirs=("/srv/sockets",),
+        profiles_file=Path("/etc/rqdash/profiles.toml"),
+        secret_env=("RQDASH_SECRET_*", "ORDERS_PASSWORD"),
+        secrets_dir=Path("/run/secrets"),
         trusted_proxies=1,
         trusted_hosts=("rq.example.org", ".example.net"),
         read_deadline_s=1.5,
@@ -108,6 +115,8 @@ def test_every_mistake_is_named_at_once_and_no_value_is_repeated() -> None:
         ("RQDASH_SESSION_IDLE", "0h"),
         ("RQDASH_UNIX_SOCKET_DIRS", "/run/../etc"),
         ("RQDASH_DATABASE_URL", "sqlite://"),
+        ("RQDASH_SECRET_ENV", "*"),
+        ("RQDASH_SECRETS_DIR", "secrets"),
     ],
 )
 def test_a_value_out_of_range_is_refused(name: str, value: str) -> None:
@@ -121,7 +130,7 @@ def test_a_misspelt_variable_is_named_with_the_right_one() -> None:
 
 
 def test_variables_of_other_programs_are_left_alone() -> None:
-    found = settings({**HOME, "RQDASH_REQUIRE_ALL": "1", "RQDASH_BACKUP_BUCKET": "b"})
+    found = settings({**HOME, "RQDASH_REQUIRE_ALL": "1", "RQDASH_BACKUP_BUCKET": "b", "RQDASH_SECRET_ENG": "s"})
 
     assert found.port == 8000
 

@@ -41,6 +41,14 @@ class Authority:
         )
         return paths
 
+    def client(self, *, days: int = 71, password: str | None = None) -> tuple[str, str]:
+        """The PEM texts of a client's certificate and of its key, encrypted where there is a password."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _builder("rqdash", issuer=self.certificate.subject, key=key, days=days).sign(self.key, hashes.SHA256())
+        sealed = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
+        text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
+        return certificate.public_bytes(serialization.Encoding.PEM).decode(), text.decode()
+
 
 @dataclass(frozen=True, slots=True)
 class TlsServer:
@@ -51,10 +59,10 @@ class TlsServer:
     authority: Authority
 
 
-def authority() -> Authority:
+def authority(*, days: int = 365) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of the tests")])
-    builder = _builder("authority of the tests", issuer=subject, key=key, days=365)
+    builder = _builder("authority of the tests", issuer=subject, key=key, days=days)
     return Authority(key, builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256()))
 
 
@@ -66,9 +74,9 @@ def debian_redis() -> Path:
     return Path(found)
 
 
-def start_tls_server(directory: Path, *options: str) -> TlsServer:
+def start_tls_server(directory: Path, *options: str, made: Authority | None = None) -> TlsServer:
     """A Redis with TLS beside its plain port; it asks clients for no certificate unless an option says so."""
-    executable, made, port = debian_redis(), authority(), free_port()
+    executable, made, port = debian_redis(), made or authority(), free_port()
     directory.mkdir(parents=True, exist_ok=True)
     certificate, key = made.issue(directory, names=("localhost",))
     trusted = directory / "authority.crt"
@@ -86,7 +94,7 @@ def _builder(name: str, *, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, d
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
+        .not_valid_before(now - timedelta(days=100))
         .not_valid_after(now + timedelta(days=days, hours=1))
     )
 

@@ -13,8 +13,9 @@ from redis.retry import Retry
 
 from rqdash.backends.policy import TargetPolicy
 from rqdash.backends.sentinel import SENTINEL_TIMEOUT_S, Master, MasterPool, Sentinels
-from rqdash.backends.sockets import GuardedConnection, GuardedUnixConnection, Manners, TlsContext
-from rqdash.model.profile import Kind, Node, Profile, Secrets, Tls
+from rqdash.backends.sockets import GuardedConnection, GuardedUnixConnection, Manners
+from rqdash.backends.tls import TlsContext
+from rqdash.model.profile import ClientKey, Kind, Node, Profile, Secrets, Tls
 
 # A full pool refuses at once, so it must exceed the threads that may read: 8 of gunicorn and two calls of each gather per backend.
 READ_CONNECTIONS = 32
@@ -45,7 +46,7 @@ def connect(profile: Profile, secrets: Secrets, *, policy: TargetPolicy, writes:
     reachable), but Refused when the policy forbids the address, and Unreachable or Switching when no sentinel names a master.
     """
     options = _options(profile, secrets, writes=writes)
-    manners = Manners(profile.name, policy, "rqdash-write" if writes else "rqdash-read", _tls(profile.tls))
+    manners = Manners(profile.name, policy, "rqdash-write" if writes else "rqdash-read", _tls(profile.tls, secrets.data_key))
     if profile.kind is Kind.UNIX:
         plain = Manners(manners.backend, manners.policy, manners.label)
         return _client(ConnectionPool(connection_class=GuardedUnixConnection, path=profile.unix_path, manners=plain, **options))
@@ -58,8 +59,8 @@ def connect(profile: Profile, secrets: Secrets, *, policy: TargetPolicy, writes:
 
 
 def sentinel_clients(profile: Profile, secrets: Secrets, *, policy: TargetPolicy) -> dict[Node, redis.Redis]:
-    """A client of each sentinel, in the profile's order, without any I/O. They use the sentinels' own user, password and TLS."""
-    manners = Manners(profile.name, policy, "rqdash-sentinel", _tls(profile.sentinel_tls))
+    """A client of each sentinel, in the profile's order, without any I/O. They use the sentinels' own secrets and TLS."""
+    manners = Manners(profile.name, policy, "rqdash-sentinel", _tls(profile.sentinel_tls, secrets.sentinel_key))
     options = {
         **_fixed(profile.sentinel_username, secrets.sentinel_password),
         "socket_timeout": SENTINEL_TIMEOUT_S,
@@ -76,8 +77,8 @@ def _client(pool: ConnectionPool) -> redis.Redis:
     return redis.Redis.from_pool(pool)
 
 
-def _tls(tls: Tls) -> TlsContext | None:
-    return TlsContext(tls) if tls.enabled else None
+def _tls(tls: Tls, key: ClientKey | None) -> TlsContext | None:
+    return TlsContext(tls, key=key) if tls.enabled else None
 
 
 def _options(profile: Profile, secrets: Secrets, *, writes: bool) -> dict[str, Any]:

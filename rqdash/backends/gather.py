@@ -20,7 +20,7 @@ T = TypeVar("T")
 Query = Callable[[Backend], T]
 
 DEADLINE_S = 2.0
-SLOT_WAIT_S = 0.25
+TURN_S = 0.25
 THREADS = 32
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,12 @@ class Flight:
     line: Line
     future: Future[Good] | None = None
     problem: Problem | None = None
+    is_owner: bool = True
+
+    @property
+    def has_ended(self) -> bool:
+        """With a value or an error; a call that was cancelled while it waited for its turn has neither."""
+        return self.future is not None and self.future.done() and not self.future.cancelled()
 
 
 class Gatherer:
@@ -49,24 +55,24 @@ class Gatherer:
     def gather(self, backends: Sequence[Backend], query: Query[T], *, key: str, max_age_s: float = 0.0) -> tuple[Reply[T], ...]:
         """One reply a backend, in their order, within the deadline.
 
-        At most two calls are in flight per backend; a third waits 0.25 s for its turn and then answers slow. With max_age_s, a
+        At most two calls are in flight per backend; a third waits for its turn, and answers slow after 0.25 s when both have been silent
+        that long. With max_age_s, a
         value or a call under way of the same key serves this caller too; 0 always reads anew. Never raises for one backend.
         """
         started_s = time.monotonic()
-        flights = [self._take_off(backend, query, key=key, max_age_s=max_age_s, started_s=started_s) for backend in backends]
-        under_way = {flight.future for flight in flights if flight.future is not None}
-        wait(under_way, timeout=max(0.0, started_s + self.deadline_s - time.monotonic()))
+        flights = [self._take_off(backend, query, key=key, max_age_s=max_age_s) for backend in backends]
+        self._await(flights, started_s)
         return tuple(self._reply(flight, key=key) for flight in flights)
 
     def one(self, backend: Backend, query: Query[T], *, key: str, max_age_s: float = 0.0) -> T:
         """The value of one backend within the deadline. Raises what the query raises, or Unreachable or Slow."""
         line = self._line(backend)
         started_s = time.monotonic()
-        flight = self._take_off(backend, query, key=key, max_age_s=max_age_s, started_s=started_s)
+        flight = self._take_off(backend, query, key=key, max_age_s=max_age_s)
         if flight.future is None:
             raise _as_error(backend, flight.problem)
-        wait((flight.future,), timeout=max(0.0, started_s + self.deadline_s - time.monotonic()))
-        if not flight.future.done():
+        self._await([flight], started_s)
+        if not flight.has_ended:
             raise _as_error(backend, _too_slow(backend, line))
         return cast(T, flight.future.result().value)
 
@@ -92,25 +98,32 @@ class Gatherer:
                 known = self._lines[identity] = (version, Line())
             return known[1]
 
-    def _submit(self, call: Callable[[], Good]) -> Future[Good]:
+    def _submit(self, work: Callable[[], None]) -> Future[None]:
         with self._lock:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="gather")
-            return self._executor.submit(call)
+            return self._executor.submit(work)
 
-    def _take_off(self, backend: Backend, query: Query[T], *, key: str, max_age_s: float, started_s: float) -> Flight:
+    def _await(self, flights: Sequence[Flight], started_s: float) -> None:
+        """Waits for all to end, but not for a turn on a backend where nothing moves."""
+        under_way = {flight.future for flight in flights if flight.future is not None}
+        wait(under_way, timeout=max(0.0, started_s + TURN_S - time.monotonic()))
+        for flight in flights:
+            if flight.future is not None and flight.is_owner and flight.line.is_stuck(longer_than_s=TURN_S) and flight.future.cancel():
+                flight.line.breaker.released()
+        left = {future for future in under_way if not future.done()}
+        wait(left, timeout=max(0.0, started_s + self.deadline_s - time.monotonic()))
+
+    def _take_off(self, backend: Backend, query: Query[T], *, key: str, max_age_s: float) -> Flight:
         line = self._line(backend)
         if max_age_s > 0:
             shared = self._shared(line, key, max_age_s=max_age_s)
             if shared is not None:
-                return Flight(backend, line, shared)
+                return Flight(backend, line, shared, is_owner=False)
         wait_s = line.breaker.admit()
         if wait_s is not None:
             return Flight(backend, line, problem=_resting(backend, line, wait_s))
-        if not line.slots.acquire(timeout=max(0.0, started_s + SLOT_WAIT_S - time.monotonic())):
-            line.breaker.released()
-            return Flight(backend, line, problem=_too_slow(backend, line))
-        future = self._submit(lambda: _called(backend, line, query, key=key))
+        future = line.enter(lambda: _called(backend, line, query, key=key), start=self._submit)
         line.took_off(key, future)
         return Flight(backend, line, future)
 
@@ -125,7 +138,7 @@ class Gatherer:
     def _reply(self, flight: Flight, *, key: str) -> Reply[T]:
         problem = flight.problem
         if flight.future is not None:
-            if not flight.future.done():
+            if not flight.has_ended:
                 problem = _too_slow(flight.backend, flight.line)
             elif (error := flight.future.exception()) is not None:
                 problem = _problem(flight.backend, flight.line, error)
@@ -139,7 +152,7 @@ class Gatherer:
 
 
 def _called(backend: Backend, line: Line, query: Query[T], *, key: str) -> Good:
-    """Runs on a pool thread; the slot is given back when the call has truly ended, not when its caller stopped waiting."""
+    """Runs on a pool thread, perhaps longer than its caller waits."""
     started_s = time.monotonic()
     try:
         with backend.reachable():
@@ -157,8 +170,6 @@ def _called(backend: Backend, line: Line, query: Query[T], *, key: str) -> Good:
     except BaseException:
         line.breaker.released()
         raise
-    finally:
-        line.slots.release()
 
 
 def _problem(backend: Backend, line: Line, error: BaseException) -> Problem:

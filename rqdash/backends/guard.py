@@ -2,6 +2,9 @@
 
 When an operator runs SENTINEL FAILOVER, the old master stays up and accepts writes for ten more seconds, all of which are lost. The
 sentinel that leads the failover shows it in its flags at once and the others do not, so all of them are asked, shortly before a write.
+
+They are asked again after it. A master that hangs while it is replaced answers when it wakes up, as if it were still the master: what it
+then acknowledges is lost, however well the write was admitted seconds ago.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from rqdash.backends.connect import sentinel_clients
 from rqdash.backends.policy import TargetPolicy
 from rqdash.backends.sentinel import MasterPool
 from rqdash.backends.watch import Answer, Watch
-from rqdash.errors import Switching
+from rqdash.errors import Switching, UnknownResult
 from rqdash.model.profile import Kind, Node, Profile, Secrets
 
 # The limit by design is 250 ms. A sentinel promotes the replica two or three of its ticks (50 to 100 ms each) after it shows the flag:
@@ -33,6 +36,7 @@ class Health(StrEnum):
     OK = "ok"
     DEGRADED = "degraded"
     SWITCHING = "switching"
+    SETTLING = "settling"
     BLIND = "blind"
     NO_MASTER = "no_master"
 
@@ -41,8 +45,21 @@ WRITABLE = frozenset({Health.OK, Health.DEGRADED})
 
 
 @dataclass(frozen=True, slots=True)
+class Watcher:
+    """One sentinel, as it answered last: master is whom it names, None when nobody; has_quorum None when it did not say."""
+
+    node: Node
+    is_reachable: bool
+    master: Node | None = None
+    has_quorum: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GuardState:
-    """What the sentinels said last. text is a sentence; reachable of sentinels answered; retry_after_s is set when writes wait."""
+    """What the sentinels said last. text is a sentence; reachable of sentinels answered; retry_after_s is set when writes wait.
+
+    quorum is how many have to find the master down, after down_after_ms; both are 0 while nobody said. replicas counts dead ones too.
+    """
 
     health: Health = Health.OK
     text: str = ""
@@ -51,6 +68,9 @@ class GuardState:
     sentinels: int = 0
     replicas: int = 0
     retry_after_s: float | None = None
+    quorum: int = 0
+    down_after_ms: int = 0
+    watchers: tuple[Watcher, ...] = ()
 
 
 class NoGuard:
@@ -59,6 +79,9 @@ class NoGuard:
     state = GuardState()
 
     def admit(self) -> None:
+        return None
+
+    def confirm(self, node: Node | None) -> None:  # noqa: ARG002 - the same signature as FailoverGuard
         return None
 
     def look(self, *, max_age_s: float = 0.0) -> GuardState:  # noqa: ARG002 - the same signature as FailoverGuard
@@ -102,6 +125,25 @@ class FailoverGuard:
                 hint="Nothing was changed. Try again in a moment.",
                 retry_after_s=state.retry_after_s or SETTLE_S,
             )
+
+    def confirm(self, node: Node | None) -> None:
+        """Returns when a write that node has just acknowledged went to the master: no sentinel had begun to replace it even afterwards.
+
+        Raises UnknownResult otherwise. One round trip to all sentinels side by side; the next write's admission is then free.
+        """
+        answered_s = self._clock()
+        with self._lock:
+            if self._asked_s < answered_s:
+                self._ask()
+            state = self._state
+        if state.health in WRITABLE and state.master == node:
+            return
+        raise UnknownResult(
+            f"{self._backend} was switching its master while this was written. Result unknown: it was done, and may be lost with the old "
+            "master. Look at the state again before you repeat it.",
+            backend=self._backend,
+            stage="sentinel",
+        )
 
     def look(self, *, max_age_s: float = 3.0) -> GuardState:
         """The state, not older than max_age_s. It follows the master: pools that point elsewhere are moved."""
@@ -148,11 +190,18 @@ def guard(profile: Profile, secrets: Secrets, *, policy: TargetPolicy, clients: 
 
 def judge(answers: Sequence[Answer]) -> GuardState:
     """What the answers of all sentinels together mean."""
-    said = GuardState(reachable=sum(answer.is_reachable for answer in answers), sentinels=len(answers))
+    watchers = tuple(_watcher(answer) for answer in answers)
+    said = GuardState(reachable=sum(answer.is_reachable for answer in answers), sentinels=len(answers), watchers=watchers)
     facts = [answer.facts for answer in answers if answer.facts is not None]
     if not facts:
         return _unheard(said)
-    said = replace(said, master=facts[0].node, replicas=min(fact.replicas for fact in facts))
+    said = replace(
+        said,
+        master=facts[0].node,
+        replicas=min(fact.replicas for fact in facts),
+        quorum=max(fact.quorum for fact in facts),
+        down_after_ms=max(fact.down_after_ms for fact in facts),
+    )
     if all(fact.trouble and fact.down_ms > fact.down_after_ms + GIVEN_UP_MS for fact in facts):
         text = f"The master {said.master} is down and no replica has taken over."
         return replace(said, health=Health.NO_MASTER, text=text, retry_after_s=5.0)
@@ -163,6 +212,10 @@ def judge(answers: Sequence[Answer]) -> GuardState:
         text = "The Sentinels do not name the same master yet."
         return replace(said, health=Health.SWITCHING, text=text, master=None, retry_after_s=SETTLE_S)
     return _agreed(said, heard=len(facts), has_quorum=all(answer.has_quorum is not False for answer in answers))
+
+
+def _watcher(answer: Answer) -> Watcher:
+    return Watcher(answer.node, answer.is_reachable, answer.facts.node if answer.facts else None, answer.has_quorum)
 
 
 def _agreed(said: GuardState, *, heard: int, has_quorum: bool) -> GuardState:
@@ -185,4 +238,4 @@ def _unheard(said: GuardState) -> GuardState:
 
 def _settling(state: GuardState, *, wait_s: float) -> GuardState:
     text = f"The master has just become {state.master}; writes wait until that has settled."
-    return replace(state, health=Health.SWITCHING, text=text, retry_after_s=round(wait_s, 1))
+    return replace(state, health=Health.SETTLING, text=text, retry_after_s=round(wait_s, 1))

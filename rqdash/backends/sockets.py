@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import queue
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -20,8 +19,9 @@ from redis.exceptions import ResponseError
 
 from rqdash import __version__
 from rqdash.backends.policy import TargetPolicy
+from rqdash.backends.tls import TlsContext
 from rqdash.errors import Refused
-from rqdash.model.profile import Node, Tls
+from rqdash.model.profile import Node
 
 # settimeout(0) would make a socket non-blocking; a spent budget still means "give up at once".
 SHORTEST_S = 0.001
@@ -89,35 +89,6 @@ def dial(addresses: Sequence[Address], *, timeout_s: float) -> socket.socket:
     raise failure
 
 
-class BadAuthority(ssl.SSLError):
-    """The PEM text of a profile's authority cannot be read."""
-
-
-class TlsContext:
-    """The SSLContext of a client, made at its first connection and then kept: reading the system's authorities takes 20 to 50 ms."""
-
-    def __init__(self, tls: Tls) -> None:
-        self._tls = tls
-        self._lock = threading.Lock()
-        self._made: ssl.SSLContext | None = None
-
-    def get(self) -> ssl.SSLContext:
-        """Raises BadAuthority when the profile's authority is not a certificate."""
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
-
-    def _make(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cadata=self._tls.ca_pem or None)
-        except (OSError, ValueError, TypeError):
-            raise BadAuthority("the authority is not a certificate") from None
-        context.check_hostname = self._tls.verify and self._tls.check_hostname
-        context.verify_mode = ssl.CERT_REQUIRED if self._tls.verify else ssl.CERT_NONE
-        return context
-
-
 @dataclass(frozen=True, slots=True)
 class Manners:
     """How connections of one client behave: what they may reach, how they say who they are, which backend errors name."""
@@ -157,7 +128,7 @@ class GuardedConnection(Connection):
             self._keep_alive(sock)
             if self._manners.tls is not None:
                 sock.settimeout(max(deadline_s - time.monotonic(), SHORTEST_S))
-                sock = self._manners.tls.get().wrap_socket(sock, server_hostname=node.host)
+                sock = self._manners.tls.wrap(sock, host=node.host)
             sock.settimeout(self.socket_timeout)
         except OSError:
             sock.close()

@@ -6,7 +6,10 @@ import click
 
 from rqdash import __version__
 from rqdash.cli.demo import demo
+from rqdash.cli.export import export
 from rqdash.cli.frame import Sentences, environment
+from rqdash.cli.importing import import_files
+from rqdash.cli.keys import keys
 from rqdash.cli.people import link, token, user
 from rqdash.cli.serve import serve
 
@@ -37,20 +40,5 @@ def upgrade_database() -> None:
     )
 
 
-@main.group()
-def keys() -> None:
-    """The keys in the data directory: they sign cookies and encrypt passwords of profiles."""
-
-
-@keys.command("make")
-def make() -> None:
-    """Make the keys that are missing; with PostgreSQL, on the first host only, and copy them to the others."""
-    from rqdash.store.keys import make_keys
-
-    settings = environment()
-    make_keys(settings.data_dir)
-    click.echo("The keys are in the directory keys of the data directory.")
-
-
-for command in (demo, serve, user, token, link):
+for command in (demo, serve, user, token, link, keys, import_files, export):
     main.add_command(command)

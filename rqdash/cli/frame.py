@@ -18,6 +18,7 @@ from rqdash.settings import settings as read_settings
 if TYPE_CHECKING:
     from rqdash.access.access import Access
     from rqdash.access.actor import Actor
+    from rqdash.store import Store
 
 
 class Sentences(click.Group):
@@ -36,6 +37,7 @@ class Opened:
     """What a command works on, and in whose name."""
 
     settings: Settings
+    store: Store
     access: Access
     actor: Actor
 
@@ -57,7 +59,7 @@ def opened() -> Iterator[Opened]:
     store = open_store(settings.database_url, data_dir=settings.data_dir)
     try:
         access = open_access(store, settings)
-        yield Opened(settings, access, command_line(_user(), access.audit))
+        yield Opened(settings, store, access, command_line(_user(), access.audit))
     finally:
         store.close()
 

@@ -17,10 +17,14 @@ NOBODY = "There is no account yet. Make the first one: rqdash user add NAME --ro
 @click.command()
 def serve() -> None:
     """Serve the dashboard, set up by the variables RQDASH_*."""
+    from rqdash.profiles.registry import open_profiles
+
     with opened() as data:
         settings = data.settings
         if not data.access.accounts.list():
             click.echo(NOBODY, err=True)
+        # Here, where a mistake is a sentence; the serving processes do it again, each when it starts.
+        open_profiles(data.store, settings).provision(settings.profiles_file)
     check_port(settings.host, settings.port, remedy="Give another: RQDASH_PORT.")
     command = gunicorn(settings)
     sys.stdout.flush()

@@ -13,6 +13,13 @@ class Kind(StrEnum):
     UNIX = "unix"
 
 
+class Source(StrEnum):
+    """Where a profile is kept: made by people in the dashboard, or written in a file that only whoever runs it can change."""
+
+    UI = "ui"
+    FILE = "file"
+
+
 HUES = ("indigo", "violet", "plum", "copper", "olive", "teal", "azure", "slate")
 WORKER_TTL_S = 420
 """RQ's default worker TTL. A blocking worker waits TTL - 15 s in BLPOP and needs a socket timeout of TTL - 5 s (415 s) or none."""
@@ -32,17 +39,26 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """TLS to one kind of server; ca_pem is PEM text, "" means the system's authorities."""
+    """TLS to one kind of server. ca_pem is PEM text, "" means the system's authorities.
+
+    server_name is what the server is asked for (SNI) and its certificate must name, "" the host connected to. client_cert_pem is the
+    certificate shown to the server, with its chain; its key is a secret.
+    """
 
     enabled: bool = False
     verify: bool = True
     check_hostname: bool = True
     ca_pem: str = ""
+    server_name: str = ""
+    client_cert_pem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Where a backend is and how it may be used. Timeouts in seconds; secrets live elsewhere, only their presence is here."""
+    """Where a backend is and how it may be used. Timeouts in seconds; secrets live elsewhere, only their presence is here.
+
+    secret_refs are (slot, reference) of a profile from a file: where each secret is read from, such as env:NAME.
+    """
 
     name: str
     kind: Kind = Kind.STANDALONE
@@ -66,13 +82,24 @@ class Profile:
     read_only: bool = False
     enabled: bool = True
     notes: str = ""
+    source: Source = Source.UI
+    secret_refs: tuple[tuple[str, str], ...] = ()
     id: str = ""
     version: int = 0
     endpoint_version: int = 0
     has_password: bool = False
     has_sentinel_password: bool = False
+    has_client_key: bool = False
+    has_client_key_password: bool = False
+    has_sentinel_client_key: bool = False
+    has_sentinel_client_key_password: bool = False
     updated_at: datetime | None = None
     updated_by: str = ""
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether a file says what it is, so that nobody changes it here; updated_by is the file's name."""
+        return self.source is Source.FILE
 
     @property
     def address(self) -> str:
@@ -85,8 +112,30 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientKey:
+    """The private key of a client's certificate as PEM, and what opens it; neither is ever printed."""
+
+    pem: str = field(repr=False)
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Secrets:
-    """A profile's secrets in clear, for the moment a connection is made; never printed."""
+    """A profile's secrets in clear, for the moment a connection is made; never printed. Keys are PEM text."""
 
     password: str | None = field(default=None, repr=False)
     sentinel_password: str | None = field(default=None, repr=False)
+    client_key: str | None = field(default=None, repr=False)
+    client_key_password: str | None = field(default=None, repr=False)
+    sentinel_client_key: str | None = field(default=None, repr=False)
+    sentinel_client_key_password: str | None = field(default=None, repr=False)
+
+    @property
+    def data_key(self) -> ClientKey | None:
+        """What proves the certificate shown to data servers."""
+        return ClientKey(self.client_key, self.client_key_password) if self.client_key else None
+
+    @property
+    def sentinel_key(self) -> ClientKey | None:
+        """What proves the certificate shown to sentinels."""
+        return ClientKey(self.sentinel_client_key, self.sentinel_client_key_password) if self.sentinel_client_key else None

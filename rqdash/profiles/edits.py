@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,10 +11,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from rqdash.errors import Invalid, NotFound, Stale
-from rqdash.model.profile import Kind, Profile
+from rqdash.errors import Conflict, Invalid, NotFound, Stale
+from rqdash.model.profile import Profile
 from rqdash.profiles import rows
-from rqdash.profiles.secrets import Clear, Keep, SecretEdits, Set, Vault
+from rqdash.profiles.rebind import SLOTS
+from rqdash.profiles.secrets import Clear, Keep, SecretEdits, Set, Vault, fitted
 from rqdash.store.counters import following
 from rqdash.store.tables import CounterRow, ProfileRow, RevisionRow, SecretRow
 
@@ -60,7 +61,7 @@ def stored(session: Session, name: str) -> tuple[Profile, dict[str, str]]:
     row = session.scalar(select(ProfileRow).where(ProfileRow.name == name))
     if row is None:
         raise unknown(name)
-    tokens = _tokens(session, row)
+    tokens = tokens_of(session, row)
     return rows.profile_of(row, tokens), tokens
 
 
@@ -72,8 +73,25 @@ def locked_row(session: Session, name: str) -> ProfileRow:
     return row
 
 
+def own_row(session: Session, name: str) -> ProfileRow:
+    """As locked_row, for people's edits. Raises Conflict, too, when the profile comes from a file."""
+    row = locked_row(session, name)
+    if rows.of_body(row.name, row.body).is_managed:
+        message = f"{name} comes from the file {row.updated_by} and is locked here. Change it in that file, then start rqdash again."
+        raise Conflict(message, code="managed")
+    return row
+
+
+def body_of(session: Session, row: ProfileRow, *, version: int) -> Profile:
+    """The fields a profile had after one of its edits, under its present name. Raises NotFound."""
+    found = session.scalar(select(RevisionRow).where(RevisionRow.profile_id == row.id, RevisionRow.version == version))
+    if found is None:
+        raise NotFound(f"{row.name} has no version {version}.")
+    return rows.of_body(row.name, found.body)
+
+
 def read(session: Session, row: ProfileRow) -> Profile:
-    return rows.profile_of(row, _tokens(session, row))
+    return rows.profile_of(row, tokens_of(session, row))
 
 
 def refuse_stale(session: Session, row: ProfileRow, *, version: int) -> None:
@@ -98,7 +116,7 @@ def kept(slots: Iterable[str], edits: SecretEdits) -> tuple[str, ...]:
 
 def insert(session: Session, vault: Vault, stroke: Stroke, *, profile: Profile, secrets: SecretEdits) -> Profile:
     """Makes a profile; gives it as stored. Raises Invalid when its name was taken this moment."""
-    secrets = _fitting(profile, secrets)
+    secrets = fitted(profile, secrets)
     number = following(session, ENDPOINT)
     row = ProfileRow(
         id=str(uuid.uuid4()),
@@ -120,7 +138,7 @@ def replace_row(session: Session, vault: Vault, stroke: Stroke, *, row: ProfileR
     """Writes a profile over a row; gives it as stored. Nothing is written when nothing differs."""
     old = read(session, row)
     new = replace(profile, id=old.id)
-    touched = _apply(session, vault, stroke, row=row, secrets=_fitting(new, secrets))
+    touched = _apply(session, vault, stroke, row=row, secrets=fitted(new, secrets))
     changes = rows.changes(old, new) + touched
     if not changes:
         return old
@@ -132,6 +150,20 @@ def replace_row(session: Session, vault: Vault, stroke: Stroke, *, row: ProfileR
     return _written(session, stroke, row=row, changes=changes)
 
 
+def reconcile(session: Session, vault: Vault, stroke: Stroke, *, wanted: Sequence[Profile]) -> None:
+    """Makes, changes and removes profiles until those that come from files are the wanted ones; writes nothing when they are."""
+    managed = {row.name: row for row in session.scalars(select(ProfileRow)) if rows.of_body(row.name, row.body).is_managed}
+    nothing = SecretEdits(**dict.fromkeys(SLOTS, Clear()))
+    for name in managed.keys() - {profile.name for profile in wanted}:
+        remove(session, replace(stroke, verb="delete"), row=managed[name])
+    session.flush()
+    for profile in wanted:
+        if row := managed.get(profile.name):
+            replace_row(session, vault, stroke, row=row, profile=profile, secrets=nothing)
+        else:
+            insert(session, vault, stroke, profile=profile, secrets=nothing)
+
+
 def remove(session: Session, stroke: Stroke, *, row: ProfileRow) -> None:
     row.version += 1
     row.updated_at, row.updated_by = stroke.at, stroke.by
@@ -140,12 +172,8 @@ def remove(session: Session, stroke: Stroke, *, row: ProfileRow) -> None:
     session.delete(row)
 
 
-def _fitting(profile: Profile, secrets: SecretEdits) -> SecretEdits:
-    """Without Sentinels there is no password for them: one that nothing uses would only be one more to lose."""
-    return secrets if profile.kind is Kind.SENTINEL else replace(secrets, sentinel_password=Clear())
-
-
-def _tokens(session: Session, row: ProfileRow) -> dict[str, str]:
+def tokens_of(session: Session, row: ProfileRow) -> dict[str, str]:
+    """The encrypted secrets of a profile, by slot."""
     return {secret.slot: secret.token for secret in session.scalars(select(SecretRow).where(SecretRow.profile_id == row.id))}
 
 
@@ -203,6 +231,6 @@ def _secret_changes(since: Iterable[RevisionRow]) -> tuple[rows.Change, ...]:
     found: dict[str, rows.Change] = {}
     for revision in since:
         for slot, before, after in revision.changes:
-            if slot in SecretEdits().by_slot():
+            if slot in SLOTS:
                 found[slot] = (slot, found[slot][1] if slot in found else before, after)
     return tuple(found.values())

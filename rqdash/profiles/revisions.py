@@ -16,7 +16,10 @@ MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One edit; verb is create, update, duplicate, disable, enable or delete. Of secrets it says only that they changed."""
+    """One edit; verb is create, update, restore, duplicate, disable, enable, delete, or provision (from a file).
+
+    Of secrets it says only that they changed.
+    """
 
     version: int
     name: str

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
-from rqdash.model.profile import Kind, Node, Profile, Tls
-from rqdash.profiles.rebind import PASSWORD, SENTINEL_PASSWORD
-from rqdash.profiles.validation import fingerprint
+from rqdash.model.profile import Kind, Node, Profile, Source, Tls
+from rqdash.profiles.certificates import fingerprint
+from rqdash.profiles.rebind import SLOTS
 from rqdash.store.tables import ProfileRow
 
 Change = tuple[str, str, str]
@@ -35,8 +36,11 @@ BODY = (
     "read_only",
     "enabled",
     "notes",
+    "source",
+    "secret_refs",
 )
 """What an editor sets, the name aside; a field that an older row does not have has its default."""
+TLS_PARTS = frozenset(part.name for part in dataclass_fields(Tls))
 LABELS = frozenset({"worker_socket_timeout_s", "hue", "environment", "enabled", "notes"})
 """Of BODY, what no connection and no right depends on; a change of anything else is a new endpoint version."""
 
@@ -49,15 +53,16 @@ def body(profile: Profile) -> dict[str, object]:
 
 def profile_of(row: ProfileRow, slots: Collection[str]) -> Profile:
     """The profile a row means; slots are those with a stored secret."""
+    found = of_body(row.name, row.body)
+    has = {*slots, *dict(found.secret_refs)}
     return replace(
-        of_body(row.name, row.body),
+        found,
         id=row.id,
         version=row.version,
         endpoint_version=row.endpoint_version,
-        has_password=PASSWORD in slots,
-        has_sentinel_password=SENTINEL_PASSWORD in slots,
         updated_at=row.updated_at,
         updated_by=row.updated_by,
+        **{f"has_{slot}": slot in has for slot in SLOTS},  # type: ignore[arg-type]  # a flag of Profile for each
     )
 
 
@@ -66,8 +71,10 @@ def of_body(name: str, stored: Mapping[str, object]) -> Profile:
     fields: dict[str, Any] = {key: value for key, value in stored.items() if key in BODY}
     fields["kind"] = Kind(fields.get("kind", Kind.STANDALONE))
     fields["sentinels"] = tuple(Node(**node) for node in fields.get("sentinels", ()))
+    fields["source"] = Source(fields.get("source", Source.UI))
+    fields["secret_refs"] = tuple((slot, ref) for slot, ref in fields.get("secret_refs", ()))
     for key in ("tls", "sentinel_tls"):
-        fields[key] = Tls(**fields.get(key, {}))
+        fields[key] = Tls(**{part: value for part, value in fields.get(key, {}).items() if part in TLS_PARTS})
     return Profile(name=name, **fields)
 
 
@@ -86,7 +93,9 @@ def _words(profile: Profile) -> dict[str, str]:
     words = {"name": profile.name}
     for name in BODY:
         value = getattr(profile, name)
-        if isinstance(value, Tls):
+        if name == "secret_refs":
+            words[name] = _word(", ".join(f"{slot} from {ref}" for slot, ref in profile.secret_refs))
+        elif isinstance(value, Tls):
             words |= {f"{name}_{part}": _word(inner) for part, inner in asdict(value).items()}
         else:
             words[name] = _word(value)

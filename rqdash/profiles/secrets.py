@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy.exc import IntegrityError
 
 from rqdash.errors import Conflict, Invalid, StoreError
-from rqdash.profiles.rebind import PASSWORD, SENTINEL_PASSWORD
+from rqdash.model.profile import Profile, Secrets
+from rqdash.profiles.certificates import LONGEST_PEM_BYTES
+from rqdash.profiles.rebind import DATA_KEY_SLOTS, SENTINEL_KEY_SLOTS, SLOTS, used_slots
 from rqdash.store import Store
-from rqdash.store.keys import MISSING, SECRETS_KEYS, make_secret_keys, secret_keys
+from rqdash.store.keys import MISSING, SECRETS_KEYS, make_secret_keys, secret_keys, secret_keys_stamp
 from rqdash.store.tables import SettingRow
 
 CANARY = "secrets canary"
@@ -48,22 +51,37 @@ class SecretEdits:
 
     password: SecretEdit = Keep()
     sentinel_password: SecretEdit = Keep()
+    client_key: SecretEdit = Keep()
+    client_key_password: SecretEdit = Keep()
+    sentinel_client_key: SecretEdit = Keep()
+    sentinel_client_key_password: SecretEdit = Keep()
 
     def by_slot(self) -> dict[str, SecretEdit]:
-        return {PASSWORD: self.password, SENTINEL_PASSWORD: self.sentinel_password}
+        return {slot: getattr(self, slot) for slot in SLOTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """The keys as of one state of their file. locked says why they cannot be used and what to do, "" when they can."""
+
+    fernet: MultiFernet | None = field(default=None, repr=False)
+    locked: str = ""
+    stamp: tuple[int, int, int] | None = None
 
 
 class Vault:
-    """Encrypts with the first key and opens with any; without keys it is locked, and locked says why and what to do."""
+    """Encrypts with the first key and opens with any; without keys it is locked, and locked says why and what to do.
 
-    def __init__(self, keys: Sequence[bytes], *, locked: str = "") -> None:
-        self.locked = locked
-        self._fernet = None
-        if not locked:
-            try:
-                self._fernet = MultiFernet([Fernet(key) for key in keys])
-            except ValueError:
-                self.locked = MALFORMED
+    With a store it reads the keys of its data directory, and reads them again when their file has changed.
+    """
+
+    def __init__(self, keys: Sequence[bytes] = (), *, store: Store | None = None) -> None:
+        self._store = store
+        self._ring = _read(store) if store is not None else _ring(keys)
+
+    @property
+    def locked(self) -> str:
+        return self._current().locked
 
     def encrypt(self, profile_id: str, slot: str, value: str) -> str:
         """A token for one slot of one profile. Raises Conflict when locked."""
@@ -82,9 +100,16 @@ class Vault:
         return str(payload["v"])
 
     def _unlocked(self) -> MultiFernet:
-        if self._fernet is None:
-            raise Conflict(f"Stored passwords cannot be used: {self.locked}", code="locked")
-        return self._fernet
+        ring = self._current()
+        if ring.fernet is None:
+            raise Conflict(f"Stored passwords cannot be used: {ring.locked}", code="locked")
+        return ring.fernet
+
+    def _current(self) -> Ring:
+        # Asked at every use: a token was read before it is opened here, so the key that made it is in the file by now.
+        if self._store is not None and secret_keys_stamp(self._store.data_dir) != self._ring.stamp:
+            self._ring = _read(self._store)
+        return self._ring
 
 
 def open_vault(store: Store) -> Vault:
@@ -93,31 +118,38 @@ def open_vault(store: Store) -> Vault:
     Wrong or missing keys give a locked vault, not an error: profiles stay visible. Raises StoreError when PostgreSQL has no keys yet.
     """
     # The canary before the keys: it is written after them, so that whoever sees it finds the keys of a first start going on beside.
-    canary = _canary(store)
-    keys = secret_keys(store.data_dir)
-    if not keys and canary is not None:
-        return Vault((), locked=LOST)
-    if not keys and not store.is_sqlite:
-        raise StoreError(MISSING.format(name=SECRETS_KEYS))
-    vault = Vault(keys or make_secret_keys(store.data_dir))
-    if vault.locked:
-        return vault
-    if canary is None:
-        canary = _write_canary(store, vault)
-    try:
-        vault.decrypt(CANARY, CANARY, canary)
-    except Conflict:
-        return Vault((), locked=WRONG)
-    return vault
+    if canary(store) is None:
+        keys = secret_keys(store.data_dir)
+        if not keys and not store.is_sqlite:
+            raise StoreError(MISSING.format(name=SECRETS_KEYS))
+        first = Vault(keys or make_secret_keys(store.data_dir))
+        if not first.locked:
+            _write_canary(store, first)
+    return Vault(store=store)
+
+
+def edits_of(secrets: Secrets) -> SecretEdits:
+    """Secrets of a profile that has none yet, as edits; an empty one is none."""
+    return SecretEdits(**{slot: Set(value) if (value := getattr(secrets, slot)) else Clear() for slot in SLOTS})
+
+
+def fitted(profile: Profile, edits: SecretEdits) -> SecretEdits:
+    """The edits, clearing what the profile has no use for; a key typed anew comes with a password of its own or with none."""
+    used = used_slots(profile)
+    changes: dict[str, SecretEdit] = {slot: edit if slot in used else Clear() for slot, edit in edits.by_slot().items()}
+    for key, password in (DATA_KEY_SLOTS, SENTINEL_KEY_SLOTS):
+        if isinstance(changes[key], Set) and isinstance(changes[password], Keep):
+            changes[password] = Clear()
+    return SecretEdits(**changes)
 
 
 def refuse_secrets(edits: SecretEdits) -> None:
     """Raises Invalid when a secret is empty or too long."""
-    problems = {
-        slot: f"Type the password (at most {LONGEST} characters), keep the stored one, or clear it."
-        for slot, edit in edits.by_slot().items()
-        if isinstance(edit, Set) and not 0 < len(edit.value) <= LONGEST
-    }
+    problems = {}
+    for slot, edit in edits.by_slot().items():
+        most, what = (LONGEST_PEM_BYTES, "Paste the key") if slot.endswith("_key") else (LONGEST, "Type the password")
+        if isinstance(edit, Set) and not 0 < len(edit.value) <= most:
+            problems[slot] = f"{what} (at most {most} characters), keep the stored one, or clear it."
     if problems:
         raise Invalid(" ".join(problems.values()), problems=problems)
 
@@ -127,18 +159,37 @@ def _unreadable() -> Conflict:
     return Conflict(message, code="secret_unreadable")
 
 
-def _canary(store: Store) -> str | None:
+def _ring(keys: Sequence[bytes], *, stamp: tuple[int, int, int] | None = None) -> Ring:
+    try:
+        return Ring(MultiFernet([Fernet(key) for key in keys]), stamp=stamp)
+    except ValueError:
+        return Ring(locked=MALFORMED, stamp=stamp)
+
+
+def _read(store: Store) -> Ring:
+    """The keys of a store as they are now; locked when they are not those of its secrets."""
+    # Before the keys: should the file change between the two, the next look reads it again.
+    stamp = secret_keys_stamp(store.data_dir)
+    token, keys = canary(store), secret_keys(store.data_dir)
+    if not keys:
+        return Ring(locked=LOST, stamp=stamp)
+    found = _ring(keys, stamp=stamp)
+    try:
+        if found.fernet is not None and token is not None:
+            found.fernet.decrypt(token.encode("ascii"))
+    except InvalidToken:
+        return Ring(locked=WRONG, stamp=stamp)
+    return found
+
+
+def canary(store: Store) -> str | None:
+    """The token by which wrong keys are told from right ones, None before the first start."""
     with store.read() as session:
         row = session.get(SettingRow, CANARY)
         return row.value if row else None
 
 
-def _write_canary(store: Store, vault: Vault) -> str:
-    token = vault.encrypt(CANARY, CANARY, "rqdash")
-    try:
-        with store.write() as session:
-            session.add(SettingRow(name=CANARY, value=token))
-    except IntegrityError:
-        # Another process was first; whether its keys are ours is what the caller checks.
-        return _canary(store) or token
-    return token
+def _write_canary(store: Store, vault: Vault) -> None:
+    # Another process may be first; whether its keys are ours is what the caller checks.
+    with suppress(IntegrityError), store.write() as session:
+        session.add(SettingRow(name=CANARY, value=vault.encrypt(CANARY, CANARY, "rqdash")))

@@ -14,7 +14,7 @@ YES = ("1", "true", "yes", "t", "y", "on")
 NO = ("0", "false", "no", "f", "n", "off")
 IN_QUERY = "A password in the query ends up in logs. Write it before the @, as in redis://user:password@host, or fill the form's field."
 NO_FILES = "Files are not read from here. Paste the authority's certificates (PEM) into the form's field."
-NO_CLIENT_CERTIFICATE = "Client certificates are not supported. Sign in with an ACL user and password."
+NO_CLIENT_CERTIFICATE = "Client certificates are not read from files. Paste certificate and key (PEM) into the form's fields."
 NO_DECODING = (
     "RQ stores bytes (compressed pickles) that are no text, and does not support decode_responses: with it, reading a job fails. Take it "
     "out here, and in the settings of the workers."

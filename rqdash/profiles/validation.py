@@ -8,17 +8,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-
 from rqdash.errors import Invalid
 from rqdash.model.profile import HUES, WORKER_SOCKET_TIMEOUT_S, WORKER_TTL_S, Kind, Node, Profile, Tls
+from rqdash.profiles.certificates import AUTHORITY, CLIENT, pem_problem
 
 RESERVED = ("new", "import", "test")
 LONGEST_NAME = 20
 LONGEST_ENVIRONMENT = 10
 LONGEST_NOTES_BYTES = 4096
-LONGEST_PEM_BYTES = 64 * 1024
 LONGEST_SOCKET_PATH_BYTES = 107
 """sockaddr_un.sun_path is 108 bytes with its NUL on Linux; macOS has 104, and says so itself."""
 MOST_SENTINELS = 32
@@ -47,7 +44,7 @@ def validated(profile: Profile, *, taken: Collection[str], policy: Policy) -> Pr
     """The profile with its texts tidied and the fields its kind does not use at their defaults.
 
     taken are the names of the other profiles. Raises Invalid with a problem for every field that has one, by the names of Profile's
-    fields; those inside tls are ca_pem and sentinel_ca_pem.
+    fields; those inside tls are ca_pem, server_name and client_cert_pem, with sentinel_ before them for those inside sentinel_tls.
     """
     tidy = _tidied(profile)
     found = (_label_problems(tidy, taken), _place_problems(tidy, policy), _user_problems(tidy), _tls_problems(tidy), _limit_problems(tidy))
@@ -58,11 +55,6 @@ def validated(profile: Profile, *, taken: Collection[str], policy: Policy) -> Pr
     if problems:
         raise Invalid(f"The connection cannot be saved: {' '.join(problems.values())}", problems=problems)
     return tidy
-
-
-def fingerprint(pem: str) -> str:
-    """What people compare certificates by: the SHA-256 of each, shortened. Raises ValueError when the text holds none."""
-    return ", ".join(certificate.fingerprint(hashes.SHA256()).hex()[:16] for certificate in x509.load_pem_x509_certificates(pem.encode()))
 
 
 def _tidied(profile: Profile) -> Profile:
@@ -88,7 +80,13 @@ def _tidied(profile: Profile) -> Profile:
 def _tidied_tls(tls: Tls) -> Tls:
     if not tls.enabled:
         return Tls()
-    return replace(tls, check_hostname=tls.check_hostname and tls.verify, ca_pem=tls.ca_pem.replace("\r\n", "\n").strip())
+    return replace(
+        tls,
+        check_hostname=tls.check_hostname and tls.verify,
+        ca_pem=tls.ca_pem.replace("\r\n", "\n").strip(),
+        server_name=_host(tls.server_name),
+        client_cert_pem=tls.client_cert_pem.replace("\r\n", "\n").strip(),
+    )
 
 
 def _host(text: str) -> str:
@@ -184,23 +182,13 @@ def _user_problems(profile: Profile) -> Problems:
 
 
 def _tls_problems(profile: Profile) -> Problems:
-    for name, tls in (("ca_pem", profile.tls), ("sentinel_ca_pem", profile.sentinel_tls)):
-        if tls.ca_pem and (problem := _pem_problem(tls.ca_pem)):
-            yield name, problem
-
-
-def _pem_problem(pem: str) -> str:
-    if len(pem.encode("utf-8", "surrogatepass")) > LONGEST_PEM_BYTES:
-        return "The certificates are over 64 KiB. Paste only those that signed the server's."
-    if "PRIVATE KEY" in pem:
-        return "There is a private key in it, which rqdash does not need. Paste only the certificates."
-    if not pem.isascii():
-        return "There are letters in it that no certificate holds, such as accents in a comment. Paste only the certificates."
-    try:
-        fingerprint(pem)
-    except (ValueError, x509.InvalidVersion):
-        return "Paste the authority's certificates themselves, from -----BEGIN CERTIFICATE----- on; a path is not read."
-    return ""
+    for before, tls in (("", profile.tls), ("sentinel_", profile.sentinel_tls)):
+        if tls.ca_pem and (problem := pem_problem(tls.ca_pem, remedy=AUTHORITY)):
+            yield f"{before}ca_pem", problem
+        if tls.client_cert_pem and (problem := pem_problem(tls.client_cert_pem, remedy=CLIENT)):
+            yield f"{before}client_cert_pem", problem
+        if tls.server_name:
+            yield from _host_problems(tls.server_name, f"{before}server_name")
 
 
 def _limit_problems(profile: Profile) -> Problems:

@@ -167,3 +167,14 @@ class RevisionRow(Base):
     body: Mapped[dict[str, object]] = mapped_column(Json)
     at: Mapped[datetime] = mapped_column(UtcTime)
     by: Mapped[str] = mapped_column(String(64))
+
+
+class PendingImportRow(Base):
+    """What an import has read for one caller, encrypted and bound to its id; owner is whose it is. It is gone when it expires."""
+
+    __tablename__ = "pending_import"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(128))
+    token: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)

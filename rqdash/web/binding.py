@@ -16,9 +16,10 @@ from rqdash.model.caller import Caller, Permission
 from rqdash.model.profile import Profile
 from rqdash.web import seam, shell
 from rqdash.web.errors import ErrorPage, error_json, error_page, plain_page
-from rqdash.web.forms import Raw
+from rqdash.web.forms import Raw, Upload
 from rqdash.web.queues import KEY
 from rqdash.web.route import Acted, Notice, Page, Rejected, Result, Route, Scope, To
+from rqdash.web.security import safe_path
 from rqdash.web.services import Services
 from rqdash.web.to_json import Json, to_json
 
@@ -107,7 +108,8 @@ class Binding:
         query = {key: tuple(request.args.getlist(key)) for key in request.args}
         form = {key: tuple(request.form.getlist(key)) for key in request.form}
         token = request.cookies.get(COOKIE, "")
-        return Raw(path, query, form, address=request.remote_addr or "", session=token, now=self.services.clock())
+        files = tuple(Upload(file.filename or "", file.read()) for _, file in request.files.items(multi=True) if file.filename)
+        return Raw(path, query, form, address=request.remote_addr or "", session=token, now=self.services.clock(), files=files)
 
     def _raw_json(self, path: Mapping[str, str]) -> Raw:
         """The fields of a JSON object as those of a form: a list is a repeated field, "ids" is "id"."""
@@ -128,13 +130,14 @@ class Binding:
         return self._html(route.template, page, self._shell("", caller, route=route, raw=raw), status=status)
 
     def _redirected(self, to: To) -> Response:
+        if to.session is not None:
+            # A new session starts with a new CSRF token, and nothing of the old one.
+            session.clear()
         if to.notice is not None:
             flash(json.dumps([to.notice.title, to.notice.text, to.notice.tone]))
         target = (request.script_root + to.path) if to.path else url_for(to.endpoint, **to.values)
         response = redirect(target, 303)
         if to.session is not None:
-            # A new session starts with a new CSRF token, and nothing of the old one.
-            session.clear()
             secure = self.is_cookie_secure()
             if to.session:
                 response.set_cookie(COOKIE, to.session, httponly=True, samesite="Lax", secure=secure, path=request.script_root or "/")
@@ -145,8 +148,9 @@ class Binding:
     def _to_sign_in(self, route: Route) -> Response:
         if route.method != "GET":
             raise NotSignedIn("Sign in first, then do it again.")
-        path = request.full_path.rstrip("?")
-        return Response(status=303, headers={"Location": url_for("sign_in", next=path if path != "/" else None)})
+        # A path that is too long to come back to would make an address that servers refuse.
+        path = safe_path(request.full_path.rstrip("?"))
+        return Response(status=303, headers={"Location": url_for("sign_in", next=path if path not in ("", "/") else None)})
 
     def _said(self, raw: Raw, result: Result) -> Response:
         if isinstance(result, Acted):
@@ -196,7 +200,7 @@ class Binding:
             may_operate=profile is not None and not profile.read_only and caller.may(Permission.OPERATE, profile.name),
             is_admin=caller.has(Permission.ADMIN),
             as_of=self.services.clock(),
-            scope_endpoint=route.endpoint if route and route.scope is Scope.MANY else "overview",
+            scope_endpoint=route.endpoint if route and route.scope is Scope.MANY and not raw.path else "overview",
         )
 
     def _profile(self, name: str) -> Profile | None:
@@ -213,7 +217,7 @@ def _texts(value: Any, key: str) -> tuple[str, ...]:
 def _cautions(live: Sequence[Backend], profile: Profile | None) -> tuple[Notice, ...]:
     """On pages of one backend, what Sentinel says of it."""
     found = [backend.caution for backend in live if profile is not None and backend.name == profile.name]
-    return tuple(Notice(caution.message, caution.hint, "warning") for caution in found if caution is not None)
+    return tuple(shell.caution_notice(caution) for caution in found if caution is not None)
 
 
 def handle_errors(app: Flask, binding: Binding) -> None:

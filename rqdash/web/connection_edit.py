@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from rqdash.backends.probe.report import Report
 from rqdash.errors import Invalid, Stale
 from rqdash.model.caller import Caller, Permission
-from rqdash.model.profile import HUES, Profile, Secrets
+from rqdash.model.profile import HUES, Profile
+from rqdash.profiles.rebind import stored_slots
 from rqdash.profiles.registry import Profiles
 from rqdash.profiles.url import profile_from_url
 from rqdash.web import profile_form
@@ -16,14 +17,17 @@ from rqdash.web.forms import Raw
 from rqdash.web.marks import Mark, mark
 from rqdash.web.profile_form import ProfileForm
 from rqdash.web.route import Notice, Page, Rejected, Result, Route, To
+from rqdash.web.trials import Trials
 
-Tester = Callable[[Profile, Secrets], Report]
 NEW = Profile(name="")
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPage(Page):
-    """The editor. mark is None for a new profile; report is a test's; changes are what somebody else saved meanwhile."""
+    """The editor. mark is None for a new profile; report is a test's; changes are what somebody else saved meanwhile.
+
+    file is the name of the one that the profile comes from, and is locked by; "" when it is edited here.
+    """
 
     mark: Mark | None
     form: ProfileForm
@@ -32,15 +36,16 @@ class ConnectionPage(Page):
     report: Report | None = None
     problem: str = ""
     changes: tuple[tuple[str, str, str], ...] = ()
+    file: str = ""
 
 
 def new(params: Raw, caller: Caller, *, profiles: Profiles) -> ConnectionPage:  # noqa: ARG001
-    return _page(profiles, None, profile_form.shown(NEW))
+    return _page(params, profiles, None, profile_form.shown(NEW))
 
 
 def edit(params: Raw, caller: Caller, *, profiles: Profiles) -> ConnectionPage:  # noqa: ARG001
     profile = profiles.get(params.path["profile"])
-    return _page(profiles, profile, profile_form.shown(profile))
+    return _page(params, profiles, profile, profile_form.shown(profile))
 
 
 def create(params: Raw, caller: Caller, *, profiles: Profiles) -> Result:
@@ -66,22 +71,25 @@ def save(params: Raw, caller: Caller, *, profiles: Profiles) -> Result:
         return _rejected(params, profiles, stored, error)
     except Stale as error:
         form = replace(profile_form.typed(params, stored, problems={}), version=stored.version)
-        return Rejected(replace(_page(profiles, stored, form), problem=error.message, changes=error.changes), status=409)
+        return Rejected(replace(_page(params, profiles, stored, form), problem=error.message, changes=error.changes), status=409)
     return To("connection_edit", {"profile": profile.name}, Notice(f"The connection {profile.name} is saved."))
 
 
-def test(params: Raw, caller: Caller, *, profiles: Profiles, tester: Tester) -> Result:
-    """The staged test of what is typed, saved or not; stored secrets are used only where they may go."""
+def test(params: Raw, caller: Caller, *, profiles: Profiles, tester: Trials) -> Result:
+    """The staged test of what is typed, saved or not; stored secrets are used only where they may go. Raises Throttled."""
+    assert params.now is not None  # noqa: S101  the seam always sets it
     name = params.text("profile") or params.arg("profile")
     stored = profiles.get(name) if name and caller.may_see(name) else None
     base = stored or NEW
+    # What comes from a file cannot be typed into, so that its form sends no fields: it is tested as it is.
+    is_locked = base.is_managed
     try:
-        typed = profile_form.parsed(params, base)
+        typed = base if is_locked else profile_form.parsed(params, base)
         profile, secrets = profiles.draft(typed, edits=profile_form.secret_edits(params), over=stored.name if stored else "")
     except Invalid as error:
         return _rejected(params, profiles, stored, error)
-    form = replace(profile_form.typed(params, base, problems={}), version=_version(params))
-    return replace(_page(profiles, stored, form), report=tester(profile, secrets))
+    form = profile_form.shown(base) if is_locked else replace(profile_form.typed(params, base, problems={}), version=_version(params))
+    return replace(_page(params, profiles, stored, form), report=tester.run(profile, secrets, by=caller, now=params.now))
 
 
 def _filled(params: Raw, profiles: Profiles, stored: Profile | None) -> Result:
@@ -92,19 +100,19 @@ def _filled(params: Raw, profiles: Profiles, stored: Profile | None) -> Result:
     except Invalid as error:
         problem = error.problems.get("url", error.message)
         form = profile_form.typed(params, base, problems={"url": problem})
-        return Rejected(replace(_page(profiles, stored, form), problem=error.message))
+        return Rejected(replace(_page(params, profiles, stored, form), problem=error.message))
     kept = profile_form.typed(params, base, problems={})
     filled = profile_form.shown(replace(found, name=kept.texts["name"] or found.name, environment=kept.texts["environment"], hue=kept.hue))
     hint = {"password": "The URL has a password. It is not shown back: type it here."} if secrets.password else {}
     ticks = {**filled.ticks, **{name: kept.ticks[name] for name in profile_form.FLAGS}}
-    return _page(profiles, stored, replace(filled, problems=hint, ticks=ticks, version=base.version, has_password=base.has_password))
+    return _page(params, profiles, stored, replace(filled, problems=hint, ticks=ticks, version=base.version, stored=stored_slots(base)))
 
 
 def _rejected(params: Raw, profiles: Profiles, stored: Profile | None, error: Invalid) -> Rejected:
     form = profile_form.typed(params, stored or NEW, problems=error.problems)
     version = params.text("version")
     return Rejected(
-        replace(_page(profiles, stored, replace(form, version=int(version) if version.isdecimal() else 0)), problem=error.message)
+        replace(_page(params, profiles, stored, replace(form, version=int(version) if version.isdecimal() else 0)), problem=error.message)
     )
 
 
@@ -114,9 +122,11 @@ def _version(params: Raw) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
 
 
-def _page(profiles: Profiles, stored: Profile | None, form: ProfileForm) -> ConnectionPage:
+def _page(params: Raw, profiles: Profiles, stored: Profile | None, form: ProfileForm) -> ConnectionPage:
+    assert params.now is not None  # noqa: S101  the seam always sets it
     taken = tuple(profile.hue for profile in profiles.all() if stored is None or profile.id != stored.id)
-    return ConnectionPage(mark(stored) if stored else None, form, taken_hues=taken)
+    file = stored.updated_by if stored is not None and stored.is_managed else ""
+    return ConnectionPage(mark(stored) if stored else None, profile_form.dated(form, now=params.now), taken_hues=taken, file=file)
 
 
 def _route(

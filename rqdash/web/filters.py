@@ -27,11 +27,14 @@ def stamp(at: datetime) -> str:
 
 
 def shown_name(name: str) -> str:
-    """A name as text: empty and invisible characters made visible, bytes that are not UTF-8 as \\xNN."""
+    """A name as text: empty, invisible characters and outer spaces made visible, bytes that are not UTF-8 as \\xNN."""
     if not name:
         return "(empty)"
     readable = names.encoded(name).decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in readable)
+    inner = readable.strip(" ")
+    visible = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in inner)
+    before = len(readable) - len(readable.lstrip(" "))
+    return "␣" * before + visible + "␣" * (len(readable) - len(inner) - before)
 
 
 def middle(name: str, keep: int = MIDDLE_KEEPS) -> str:

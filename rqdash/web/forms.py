@@ -16,19 +16,28 @@ E = TypeVar("E", bound=Enum)
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with a form; its name is what the browser called it."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
-    """The texts of a request: path variables, query and form fields; session is the browser's token.
+    """The texts of a request: path variables, query and form fields, and files; session is the browser's token.
 
     In JSON bodies names are themselves, in forms base64url.
     """
 
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    form: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    form: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     is_json: bool = False
     address: str = ""
     session: str = field(default="", repr=False)
     now: datetime | None = None
+    files: tuple[Upload, ...] = field(default=(), repr=False)
 
     def arg(self, field_name: str, *, default: str = "") -> str:
         values = self.query.get(field_name)

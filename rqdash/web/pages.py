@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from rqdash.web import connection_edit, connections, health, job, jobs_actions, overview, queue, queues, sign_in, workers
+from rqdash.web import (
+    connection,
+    connection_edit,
+    connections,
+    health,
+    imports,
+    job,
+    jobs_actions,
+    overview,
+    queue,
+    queues,
+    revisions,
+    sign_in,
+    usage,
+    workers,
+)
 
 ROUTES = (
     *overview.ROUTES,
@@ -12,7 +27,11 @@ ROUTES = (
     *workers.ROUTES,
     *jobs_actions.ROUTES,
     *connections.ROUTES,
+    *connection.ROUTES,
     *connection_edit.ROUTES,
+    *revisions.ROUTES,
+    *usage.ROUTES,
+    *imports.ROUTES,
     *sign_in.ROUTES,
     *health.ROUTES,
 )

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from rqdash.errors import Invalid
 from rqdash.model.profile import Kind, Node, Profile, Secrets, Tls
+from rqdash.profiles.certificates import lasting
+from rqdash.profiles.rebind import SLOTS, stored_slots
 from rqdash.profiles.secrets import Clear, Keep, SecretEdit, SecretEdits, Set
 from rqdash.web.forms import Raw, required, seconds, whole
 
 SENTINEL_ROWS = 3
 TEXTS = ("name", "host", "unix_path", "master_name", "username", "sentinel_username", "prefix", "environment")
 FLAGS = ("protected", "read_only", "enabled")
+TLS = (("tls", ""), ("sentinel_tls", "sentinel_"))
+"""The two TLS fields of a profile, and what the form's names of their parts begin with."""
+TLS_TEXTS = ("ca_pem", "server_name", "client_cert_pem")
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileForm:
-    """What the editor shows: text by field, ticks by field, sentinels as (host, port) texts, problems by field."""
+    """What the editor shows: text by field, ticks by field, sentinels as (host, port) texts, problems by field.
+
+    stored are the slots that have a secret; expiry says by field when a certificate in it expires.
+    """
 
     texts: Mapping[str, str]
     ticks: Mapping[str, bool]
     sentinels: tuple[tuple[str, str], ...]
     kind: Kind = Kind.STANDALONE
     hue: str = "slate"
-    has_password: bool = False
-    has_sentinel_password: bool = False
+    stored: tuple[str, ...] = ()
+    expiry: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
 
@@ -40,8 +49,7 @@ def shown(profile: Profile) -> ProfileForm:
         "connect_timeout_s": f"{profile.connect_timeout_s:g}",
         "read_timeout_s": f"{profile.read_timeout_s:g}",
         "worker_socket_timeout_s": "" if profile.worker_socket_timeout_s is None else f"{profile.worker_socket_timeout_s:g}",
-        "ca_pem": profile.tls.ca_pem,
-        "sentinel_ca_pem": profile.sentinel_tls.ca_pem,
+        **{f"{before}{part}": getattr(getattr(profile, tls), part) for tls, before in TLS for part in TLS_TEXTS},
         "notes": profile.notes,
     }
     return ProfileForm(
@@ -52,8 +60,7 @@ def shown(profile: Profile) -> ProfileForm:
         sentinels=tuple(rows),
         kind=profile.kind,
         hue=profile.hue,
-        has_password=profile.has_password,
-        has_sentinel_password=profile.has_sentinel_password,
+        stored=stored_slots(profile),
         version=profile.version,
     )
 
@@ -97,8 +104,7 @@ def parsed(raw: Raw, base: Profile) -> Profile:
         found = read(name, lambda name=name: seconds(raw.text(name), field_name=name))
         values[name] = default if found is None else found
     values["sentinels"] = read("sentinels", lambda: sentinels(raw))
-    values["tls"] = _tls(raw, "tls", "ca_pem")
-    values["sentinel_tls"] = _tls(raw, "sentinel_tls", "sentinel_ca_pem")
+    values |= {tls: _tls(raw, tls, before) for tls, before in TLS}
     values |= {"hue": raw.text("hue") or "slate", "notes": raw.text("notes").replace("\r\n", "\n"), "prefix": values["prefix"] or "rq"}
     if problems:
         raise Invalid("Some fields cannot be read.", problems=problems)
@@ -114,23 +120,42 @@ def sentinels(raw: Raw) -> tuple[Node, ...]:
 
 def secret_edits(raw: Raw) -> SecretEdits:
     """What to do with each secret: a text typed replaces it, the tick clears it, else it is kept."""
-    return SecretEdits(_edit(raw, "password"), _edit(raw, "sentinel_password"))
+    return SecretEdits(**{slot: _edit(raw, slot) for slot in SLOTS})
 
 
 def new_secrets(raw: Raw) -> Secrets:
     """The secrets of a new profile."""
-    return Secrets(raw.text("password") or None, raw.text("sentinel_password") or None)
+    return Secrets(**{slot: _secret(raw, slot) or None for slot in SLOTS})
+
+
+def dated(form: ProfileForm, *, now: datetime) -> ProfileForm:
+    """The form with what it says about its certificates' ends."""
+    pems = (f"{before}{part}" for _, before in TLS for part in ("ca_pem", "client_cert_pem"))
+    return replace(form, expiry={name: lasting(form.texts[name], now=now) for name in pems})
 
 
 def _edit(raw: Raw, slot: str) -> SecretEdit:
-    if raw.text(slot):
-        return Set(raw.text(slot))
+    if found := _secret(raw, slot):
+        return Set(found)
     return Clear() if raw.ticked(f"clear_{slot}") else Keep()
 
 
-def _tls(raw: Raw, name: str, pem: str) -> Tls:
+def _secret(raw: Raw, slot: str) -> str:
+    """What was typed; of a key without the space around it, for a page sends lines as it likes."""
+    text = raw.text(slot)
+    return _pem(text) if slot.endswith("_key") else text
+
+
+def _pem(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
+
+
+def _tls(raw: Raw, name: str, before: str) -> Tls:
     return Tls(
-        raw.ticked(name), raw.ticked(f"{name}_verify"), raw.ticked(f"{name}_check_hostname"), raw.text(pem).replace("\r\n", "\n").strip()
+        raw.ticked(name),
+        raw.ticked(f"{name}_verify"),
+        raw.ticked(f"{name}_check_hostname"),
+        **{part: _pem(raw.text(f"{before}{part}")) for part in TLS_TEXTS},
     )
 
 

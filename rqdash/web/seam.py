@@ -29,12 +29,10 @@ def answer(services: Services, route: Route, raw: Raw, caller: Caller, *, is_pol
     if route.scope is Scope.ONE:
         return _of_one(services, route, raw, caller, params=params, is_poll=is_poll)
     arguments: dict[str, Any] = _needed(services, route, caller)
+    call = partial(route.view, params, caller, **arguments)
     if route.scope is Scope.MANY:
-        many = _many(services, raw, caller, is_poll=is_poll)
-        return route.view(many, params, caller, **arguments)
-    if not route.audit:
-        return route.view(params, caller, **arguments)
-    return _recorded(services, route, raw, caller, lambda: route.view(params, caller, **arguments))
+        call = partial(route.view, _many(services, raw, caller, is_poll=is_poll), params, caller, **arguments)
+    return _recorded(services, route, raw, caller, call) if route.audit else call()
 
 
 def admit(services: Services, route: Route, raw: Raw, caller: Caller) -> None:

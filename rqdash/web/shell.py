@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rqdash.backends.guard import Health
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.profile import Profile
 from rqdash.model.reply import Problem
@@ -23,7 +24,7 @@ class NavItem:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One backend of the scope picker; health "" is well, else down, slow, denied or switching."""
+    """One backend of the scope picker; health "" is well, else down, slow, denied or a word of the failover guard's (Health)."""
 
     name: str
     hue: str
@@ -74,10 +75,17 @@ HEALTH = {
     "slow": "slow",
     "denied": "denied",
     "auth": "denied",
-    "switching": "switching",
     "replica": "switching",
-    "blind": "switching",
-    "degraded": "",
+    "read_only": "switching",
+    **{word.value: word.value for word in Health if word is not Health.OK},
+}
+"""What a chip says of a problem's code; everything else is down."""
+CAUTIONS = {
+    Health.DEGRADED: "Sentinel is degraded.",
+    Health.SWITCHING: "Failover under way.",
+    Health.SETTLING: "The master has just changed.",
+    Health.NO_MASTER: "No master.",
+    Health.BLIND: "No Sentinel answers.",
 }
 
 
@@ -98,6 +106,12 @@ def flag(profile: Profile) -> Flag:
         note = "Protected: deleting and moving ask for its name"
     mark = Mark(profile.name, profile.hue, profile.environment, profile.protected, profile.read_only, profile.endpoint_version)
     return Flag(mark, note, f"{profile.address}, db {profile.db}")
+
+
+def caution_notice(caution: Problem) -> Notice:
+    """What Sentinel says of a page's backend, as the banner over the page; caution is Backend.caution."""
+    tone = "failed" if caution.code == Health.NO_MASTER else "warning"
+    return Notice(CAUTIONS[Health(caution.code)], f"{caution.message} {caution.hint}", tone)
 
 
 def _chip(profile: Profile, problem: Problem | None, *, is_current: bool) -> Chip:

@@ -1,13 +1,15 @@
 // Starts the behaviours a page names: data-behaviour="copy" runs start(element, signal) of copy.js.
 import * as copy from "./copy.js";
+import * as drop from "./drop.js";
 import * as keyboard from "./keyboard.js";
 import * as keys from "./keys.js";
 import * as menu from "./menu.js";
+import * as reveal from "./reveal.js";
 import * as select from "./select.js";
 import * as theme from "./theme.js";
 import * as times from "./times.js";
 
-const behaviours = { copy, keyboard, keys, menu, select, theme, times };
+const behaviours = { copy, drop, keyboard, keys, menu, reveal, select, theme, times };
 const pageLife = new AbortController();
 
 /** Starts every behaviour inside root; its listeners and timers end with the signal. */

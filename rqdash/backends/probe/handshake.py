@@ -5,18 +5,26 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from datetime import UTC, datetime
-
-from cryptography import x509
 
 from rqdash.backends.probe.context import STAGE_S, Context, ms_since
-from rqdash.backends.probe.problems import CLIENT_CERTIFICATE, TLS_EXPECTED, TLS_NOT_OFFERED, tls_problem
+from rqdash.backends.probe.expiry import Expiry, authority_days, client_days, expiry
+from rqdash.backends.probe.problems import (
+    AUTHORITY_EXPIRED,
+    CLIENT_CERTIFICATE,
+    CLIENT_EXPIRED,
+    CLIENT_REFUSED,
+    TLS_EXPECTED,
+    TLS_NOT_OFFERED,
+    tls_problem,
+)
 from rqdash.backends.probe.report import Problem
 from rqdash.backends.probe.walk import Step, Walk
-from rqdash.backends.sockets import BadAuthority, TlsContext, dial
+from rqdash.backends.sockets import dial
+from rqdash.backends.tls import BadAuthority, BadClientCertificate, TlsContext
 from rqdash.model.profile import Tls
 
-EXPIRES_SOON_DAYS = 14
+ABOUT_THE_CLIENT = ("CERTIFICATE", "UNKNOWN_CA", "DECRYPT_ERROR", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
+"""In OpenSSL's names of the alerts with which servers refuse a certificate; DECRYPT_ERROR: signed by another key of that authority."""
 
 
 def handshake(context: Context, way: Walk) -> bool:
@@ -26,23 +34,23 @@ def handshake(context: Context, way: Walk) -> bool:
     try:
         with _handshaken(context, way, way.tls) as sock:
             version = (sock.version() or "").removeprefix("TLSv")
-            days_left = _days_left(sock, now=context.now())
+            found = expiry(sock, way.tls, now=context.now())
     except OSError as error:
-        is_ours = isinstance(error, ssl.SSLCertVerificationError | BadAuthority)
-        problem = TLS_NOT_OFFERED if not is_ours and _speaks_plainly(context, way) else tls_problem(error, way.node)
+        is_ours = isinstance(error, ssl.SSLCertVerificationError | BadAuthority | BadClientCertificate)
+        problem = TLS_NOT_OFFERED if not is_ours and _speaks_plainly(context, way) else _problem(context, way, error)
         return way.add(Step("tls", "no handshake", ms_since(started_s), problem))
-    return way.add(_tls_step(way.tls, version, days_left, ms_since(started_s)))
+    return way.add(_tls_step(way.tls, version, found, ms_since(started_s)))
 
 
 def tls_fault(context: Context, way: Walk) -> Problem | None:
     """Why a connection that was accepted was closed at its first command, as far as TLS can be the reason. Sends nothing."""
     if not way.tls.enabled:
         return TLS_EXPECTED if _speaks_tls(context, way) else None
-    return CLIENT_CERTIFICATE if _wants_certificate(context, way) else None
+    return _client_fault(context, way)
 
 
-def _tls_step(tls: Tls, version: str, days_left: int | None, ms: float) -> Step:
-    found = version if days_left is None else f"{version}, expires in {days_left} days"
+def _tls_step(tls: Tls, version: str, lasting: Expiry, ms: float) -> Step:
+    found = ", ".join(part for part in (version, str(lasting)) if part)
     if not tls.verify:
         problem = Problem(
             "tls_unverified",
@@ -50,32 +58,37 @@ def _tls_step(tls: Tls, version: str, days_left: int | None, ms: float) -> Step:
             "Give the authority's certificate and turn the check on.",
         )
         return Step("tls", found, ms, problem, is_warning=True)
-    if days_left is not None and days_left < EXPIRES_SOON_DAYS:
-        problem = Problem("tls_expires_soon", f"The server's certificate expires in {days_left} days.", "Renew it on the server.")
-        return Step("tls", found, ms, problem, is_warning=True)
-    return Step("tls", found, ms)
+    return Step("tls", found, ms, lasting.warning, is_warning=True)
+
+
+def _problem(context: Context, way: Walk, error: OSError) -> Problem:
+    """Why a handshake failed. The certificates of the profile are looked at where the server's alone would be blamed."""
+    if isinstance(error, ssl.SSLCertVerificationError) and (authority_days(way.tls, now=context.now()) or 0) < 0:
+        return AUTHORITY_EXPIRED
+    refused = _refusal(context, way, error)
+    return tls_problem(error, way.tls.server_name or way.node.host) if refused is None else refused
+
+
+def _refusal(context: Context, way: Walk, error: OSError) -> Problem | None:
+    """What an alert of the server says of the client's certificate; None when there is none or it says something else."""
+    # Only errors that the library itself raised have a reason.
+    reason = getattr(error, "reason", None) or ""
+    if not way.tls.client_cert_pem or "ALERT" not in reason or not any(word in reason for word in ABOUT_THE_CLIENT):
+        return None
+    return CLIENT_EXPIRED if (client_days(way.tls, now=context.now()) or 0) < 0 else CLIENT_REFUSED
 
 
 def _handshaken(context: Context, way: Walk, tls: Tls) -> ssl.SSLSocket:
-    made = TlsContext(tls).get()
+    made = TlsContext(tls, key=way.key)
+    # Before the clock starts: reading the system's authorities is no fault of the server.
+    made.get()
     sock = dial(way.addresses, timeout_s=context.clock.left(STAGE_S))
     try:
         sock.settimeout(context.clock.left(STAGE_S))
-        return made.wrap_socket(sock, server_hostname=way.node.host)
+        return made.wrap(sock, host=way.node.host)
     except OSError:
         sock.close()
         raise
-
-
-def _days_left(sock: ssl.SSLSocket, *, now: datetime) -> int | None:
-    """Whole days until the server's certificate expires. Read from the raw certificate: an unverified one is not parsed by ssl."""
-    raw = sock.getpeercert(binary_form=True)
-    if not raw:
-        return None
-    try:
-        return (x509.load_der_x509_certificate(raw).not_valid_after_utc - now.astimezone(UTC)).days
-    except ValueError:
-        return None
 
 
 def _speaks_tls(context: Context, way: Walk) -> bool:
@@ -87,14 +100,16 @@ def _speaks_tls(context: Context, way: Walk) -> bool:
     return True
 
 
-def _wants_certificate(context: Context, way: Walk) -> bool:
-    """With TLS 1.3 a server that misses the client's certificate says so only after the handshake, to who reads."""
+def _client_fault(context: Context, way: Walk) -> Problem | None:
+    """With TLS 1.3 a server that misses or refuses the client's certificate says so only after the handshake, to who reads."""
     try:
         with _handshaken(context, way, way.tls) as sock:
             sock.recv(1)
     except OSError as error:
-        return isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or "")
-    return False
+        if isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or ""):
+            return CLIENT_CERTIFICATE
+        return _refusal(context, way, error)
+    return None
 
 
 def _speaks_plainly(context: Context, way: Walk) -> bool:

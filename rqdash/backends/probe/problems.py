@@ -9,7 +9,7 @@ import ssl
 from redis import exceptions
 
 from rqdash.backends.probe.report import Problem
-from rqdash.backends.sockets import BadAuthority
+from rqdash.backends.tls import BadAuthority, BadClientCertificate
 from rqdash.model.profile import Node
 
 # X509_V_ERR_*, as OpenSSL numbers them (openssl/x509_vfy.h).
@@ -30,9 +30,24 @@ TLS_EXPECTED = Problem(
 )
 CLIENT_CERTIFICATE = Problem(
     "tls_client_cert_needed",
-    "The server wants a certificate of the client as well, which rqdash does not have.",
-    "Let the server ask for passwords instead of certificates:",
+    "The server wants a certificate of the client as well, which this profile does not have.",
+    "Give this profile one that the server's authority signed, and its key; or let the server ask for passwords instead:",
     "CONFIG SET tls-auth-clients optional",
+)
+CLIENT_REFUSED = Problem(
+    "tls_client_refused",
+    "The server does not accept the client's certificate of this profile.",
+    "Use one signed by an authority that the server trusts (its tls-ca-cert-file) and made for clients.",
+)
+CLIENT_EXPIRED = Problem(
+    "tls_client_expired",
+    "The client's certificate of this profile has expired, and the server does not accept it.",
+    "Renew it, then paste the new one and its key here.",
+)
+AUTHORITY_EXPIRED = Problem(
+    "tls_ca_expired",
+    "The authority's certificate of this profile has expired.",
+    "Paste the one that took its place; the server's own certificate must be signed by it.",
 )
 NOT_REDIS = Problem(
     "not_redis",
@@ -82,13 +97,16 @@ def socket_problem(error: OSError) -> Problem:
     return Problem("unreachable", "The socket cannot be opened.", "Check the path and its rights.")
 
 
-def tls_problem(error: OSError, node: Node) -> Problem:
-    """Why a TLS handshake failed, for a server that does speak TLS."""
+def tls_problem(error: OSError, name: str) -> Problem:
+    """Why a TLS handshake failed, for a server that does speak TLS; name is what its certificate must be made out to."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _certificate_problem(error.verify_code, node)
+        return _certificate_problem(error.verify_code, name)
     if isinstance(error, BadAuthority):
         remedy = "Paste the authority's certificate as PEM: from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
         return Problem("tls_bad_ca", "The authority in this profile is not a certificate.", remedy)
+    if isinstance(error, BadClientCertificate):
+        remedy = "Give certificate and key again: the key that was made with the certificate, and its password if it has one."
+        return Problem("tls_bad_client_cert", "The client's certificate of this profile cannot be used with its key.", remedy)
     if isinstance(error, TimeoutError):
         return Problem("tls_silent", "The server does not answer the TLS handshake.", "It hangs, or this is not a TLS port.")
     reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
@@ -140,13 +158,16 @@ def _password_problem(word: str, text: str, *, user: str) -> Problem:
     return Problem("auth_bad", f"The server does not accept this password for the user {user}.", remedy)
 
 
-def _certificate_problem(code: int, node: Node) -> Problem:
+def _certificate_problem(code: int, name: str) -> Problem:
     if code in UNKNOWN_CA:
         remedy = "Paste the certificate (PEM) of the authority that signed the server's, not the server's own."
         return Problem("tls_unknown_ca", "The server's certificate is signed by an authority that this profile does not trust.", remedy)
     if code in WRONG_NAME:
-        remedy = "Use the name that is in the certificate, or turn off only the check of the host name: the authority is still checked."
-        return Problem("tls_name", f"The server's certificate is not made out to {node.host}.", remedy)
+        remedy = (
+            "Give the name that is in the certificate as the server name, or turn off only the check of the host name: the authority is "
+            "still checked."
+        )
+        return Problem("tls_name", f"The server's certificate is not made out to {name}.", remedy)
     if code == EXPIRED:
         return Problem("tls_expired", "The server's certificate has expired.", "Renew it on the server.")
     if code == NOT_YET:

@@ -87,7 +87,7 @@ def _run_sentinel(context: Context) -> None:
 
 
 def _to_data(context: Context, what: str, *, noted: Callable[[Walk], None]) -> Walk:
-    way = Walk(Node(context.profile.host, context.profile.port), what, context.profile.tls, noted=noted)
+    way = Walk(Node(context.profile.host, context.profile.port), what, context.profile.tls, context.secrets.data_key, noted=noted)
     return walk(context, way, sign_in=lambda: signed_in(context))
 
 

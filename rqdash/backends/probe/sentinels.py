@@ -71,7 +71,7 @@ def agree(context: Context, inquiries: Sequence[Inquiry]) -> Node | None:
 
 def _inquiry(context: Context, node: Node, client: redis.Redis) -> Inquiry:
     with closing(client):
-        way = Walk(node, "Sentinel", context.profile.sentinel_tls)
+        way = Walk(node, "Sentinel", context.profile.sentinel_tls, context.secrets.sentinel_key)
         walk(context, way, sign_in=lambda: _signed_in(context, client))
         if way.problem is not None:
             return Inquiry(way, problem=way.problem)

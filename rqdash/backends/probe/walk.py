@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rqdash.backends.probe.report import Problem
 from rqdash.backends.sockets import Address
-from rqdash.model.profile import Node, Tls
+from rqdash.model.profile import ClientKey, Node, Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,14 @@ class Step:
 class Walk:
     """The steps taken towards one server, the last of which may have failed. what names the server among several.
 
-    noted, if given, is called after each step, so that a test that runs out of time shows how far it came.
+    key is that of the client's certificate in tls. noted, if given, is called after each step, so that a test that runs out of time
+    shows how far it came.
     """
 
     node: Node
     what: str
     tls: Tls
+    key: ClientKey | None = None
     addresses: tuple[Address, ...] = ()
     steps: list[Step] = field(default_factory=list)
     noted: Callable[[Walk], None] | None = None
