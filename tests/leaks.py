@@ -18,6 +18,8 @@ from rqdash.errors import RqdashError
 SPECIAL = "@/:#% ?&+'\"<é"
 """Between the two halves of a mark: whatever cuts a secret in two or writes it in another way leaves a half as it is."""
 
+ORDINARY = frozenset(vars(logging.makeLogRecord({})))
+
 
 def mark(name: str) -> str:
     """A secret with all that URLs, pages, JSON and Python write otherwise, between two halves that all of them leave as they are."""
@@ -43,13 +45,13 @@ def _base64(half: bytes, place: int) -> tuple[bytes, bytes]:
 class Sieve:
     """Remembers the secrets of a run, and looks for them in what comes out of it."""
 
-    known: list[str] = field(default_factory=list)
+    known: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
     found: list[str] = field(default_factory=list)
     seen: int = 0
 
     def secret(self, value: str) -> str:
         """The value, which is a secret from now on."""
-        self.known.append(value)
+        self.known[value] = needles(value)
         return value
 
     def mark(self, name: str) -> str:
@@ -59,15 +61,14 @@ class Sieve:
         """Looks through a text, bytes, or anything's repr; belongs is a secret that this place is for."""
         self.seen += 1
         content = said if isinstance(said, bytes) else (said if isinstance(said, str) else repr(said)).encode("utf-8", "backslashreplace")
-        for secret in self.known:
-            if secret != belongs and any(needle in content for needle in needles(secret)):
+        for secret, given_away_by in self.known.items():
+            if secret != belongs and any(needle in content for needle in given_away_by):
                 self.found.append(f"{place} holds {secret[:12]}...")
 
     def look_at_logs(self, records: list[logging.LogRecord]) -> None:
         """Each record as any formatter could write it: its message, its facts, its traceback."""
-        for record in records:
-            shown = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
-            self.look(f"log of {record.name}", f"{record.getMessage()} {record.__dict__!r} {shown}")
+        for logger, said in {(record.name, _said(record)) for record in records}:
+            self.look(f"log of {logger}", said)
 
     def look_at_objects(self) -> None:
         """The repr of every living value of ours and of redis-py."""
@@ -75,6 +76,13 @@ class Sieve:
         for found in gc.get_objects():
             if str(type(found).__module__).partition(".")[0] in ("rqdash", "redis"):
                 self.look(f"repr of {type(found).__qualname__}", found)
+
+
+def _said(record: logging.LogRecord) -> str:
+    """All of a record that differs from others by more than its time."""
+    facts = {name: value for name, value in vars(record).items() if name not in ORDINARY or name == "args"}
+    shown = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
+    return f"{record.getMessage()} {facts!r} {shown}"
 
 
 @contextmanager

@@ -338,3 +338,16 @@ def _form(profile: Profile, **changes: str) -> dict[str, str]:
     """The editor's fields for a profile, as a browser sends them."""
     fields = {"name": profile.name, "kind": profile.kind.value, "host": profile.host, "port": str(profile.port), "db": str(profile.db)}
     return fields | {"prefix": profile.prefix, "hue": profile.hue, "enabled": "1", "version": str(profile.version), **changes}
+
+
+def test_the_list_of_connections_is_paged(place: Place) -> None:
+    for number in range(52):
+        place.profiles.create(Profile(f"orders-{number}", host="10.0.0.1", enabled=False), by="mira")
+
+    first, second = place.text("/connections"), place.text("/connections?page=2")
+
+    assert "orders-0" in first
+    assert "1 to 50 of 52" in first
+    assert "orders-51" not in first
+    assert "orders-51" in second
+    assert "51 to 52 of 52" in second

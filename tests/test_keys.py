@@ -18,9 +18,11 @@ from rqdash.cli import main
 from rqdash.errors import Conflict
 from rqdash.model.profile import Profile, Secrets
 from rqdash.profiles import rotation
+from rqdash.profiles.pending import PendingImports
+from rqdash.profiles.readers.read import read_file
 from rqdash.profiles.registry import Profiles, open_profiles
 from rqdash.profiles.rotation import Rotation, Unreadable, check, prune, rotate
-from rqdash.profiles.secrets import SecretEdits, Set
+from rqdash.profiles.secrets import SecretEdits, Set, open_vault
 from rqdash.settings import Settings
 from rqdash.store import Store, open_store
 from rqdash.store.keys import replace_secret_keys, secret_keys
@@ -252,3 +254,15 @@ def test_wrong_keys_are_one_sentence(profiles: Profiles, tmp_path: Path, run: Ru
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Put the right file back from your backup." in result.stderr
+
+
+def test_the_key_of_an_import_that_waits_to_be_saved_is_not_dropped(store: Store, profiles: Profiles) -> None:
+    pending = PendingImports(store, open_vault(store))
+    kept = pending.keep((read_file("urls.txt", b"redis://:hunter2@10.0.0.1:6379/0\n"),), owner="mira")
+    rotate(store)
+
+    dropped, left = prune(store)
+
+    (reading,) = PendingImports(store, open_vault(store)).readings(kept, owner="mira")
+    assert (dropped, left) == (0, 2)
+    assert reading.candidates[0].secrets.password == "hunter2"

@@ -126,7 +126,7 @@ def parrot() -> Iterator[int]:
 
 def test_no_secret_is_anywhere_it_does_not_belong(place: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     with errors_kept(monkeypatch) as errors:
-        for part in (reads, edits, tests, pastes, imports, sign_ins, strangers, commands, served_run):
+        for part in (reads, edits, trials, pastes, imports, sign_ins, strangers, commands, served_run):
             part(place)
     for error in errors:
         place.sieve.look(f"an error {type(error).__name__}", written(error))
@@ -175,7 +175,7 @@ def typed(place: Place) -> dict[str, str]:
     return {name: values[0] for name, values in form.data().items() if name != "csrf_token"}
 
 
-def tests(place: Place) -> None:
+def trials(place: Place) -> None:
     """Live tests that fail at each stage, of what is typed and of what is stored, one account each for there is a limit."""
     certificate, key = authority().client(password=place.sieve.mark("opens"))
     place.sieve.secret(key.splitlines()[2])

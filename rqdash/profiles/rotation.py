@@ -13,7 +13,7 @@ from rqdash.errors import Conflict
 from rqdash.profiles.secrets import CANARY, open_vault
 from rqdash.store import Store
 from rqdash.store.keys import replace_secret_keys, secret_keys
-from rqdash.store.tables import ProfileRow, SecretRow, SettingRow
+from rqdash.store.tables import PendingImportRow, ProfileRow, SecretRow, SettingRow
 
 BATCH = 100
 
@@ -67,7 +67,7 @@ def prune(store: Store) -> tuple[int, int]:
     with store.locked(), store.write() as session:
         keys = _unlocked(store)
         rings = [Fernet(key) for key in keys]
-        needed = {0} | {place for token in _tokens(session) if (place := _place(rings, token)) is not None}
+        needed = {0} | {place for token in (*_tokens(session), *_pending(session)) if (place := _place(rings, token)) is not None}
         left = [key for place, key in enumerate(keys) if place in needed]
         if len(left) < len(keys):
             replace_secret_keys(store.data_dir, left)
@@ -142,6 +142,11 @@ def _named(session: Session, *, after: tuple[str, str] = ("", ""), limit: int | 
 def _tokens(session: Session) -> Iterable[str]:
     yield from session.scalars(select(SettingRow.value).where(SettingRow.name == CANARY))
     yield from session.scalars(select(SecretRow.token))
+
+
+def _pending(session: Session) -> Iterable[str]:
+    """What imports wait to be saved with: not worth encrypting anew, for it is gone in minutes, but its key stays until then."""
+    return session.scalars(select(PendingImportRow.token))
 
 
 def _place(rings: Sequence[Fernet], token: str) -> int | None:

@@ -14,10 +14,11 @@ from rqdash.model.queue import BackendSummary
 from rqdash.model.reply import Problem
 from rqdash.profiles.registry import Profiles
 from rqdash.queries import overview as query
-from rqdash.web.forms import Raw, whole
+from rqdash.web.forms import Raw, page_number, page_size, whole
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
 from rqdash.web.overview import KEY, warnings
+from rqdash.web.paging import Pager, pager
 from rqdash.web.route import Notice, Page, Rejected, Result, Route, Scope, To
 
 
@@ -43,6 +44,7 @@ class ConnectionRow:
 @dataclass(frozen=True, slots=True)
 class ConnectionsPage(Page):
     rows: tuple[ConnectionRow, ...]
+    pager: Pager
     as_of: datetime
 
 
@@ -58,6 +60,8 @@ class DeletePage(Page):
 @dataclass(frozen=True, slots=True)
 class ListParams:
     now: datetime = field(repr=False)
+    page: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Change:
 
 def parse_list(raw: Raw) -> ListParams:
     assert raw.now is not None  # noqa: S101  the seam always sets it
-    return ListParams(raw.now)
+    return ListParams(raw.now, page_number(raw), page_size(raw))
 
 
 def parse_change(raw: Raw) -> Change:
@@ -83,13 +87,14 @@ def parse_change(raw: Raw) -> Change:
 def view(backends: Many, params: ListParams, caller: Caller, *, profiles: Profiles) -> ConnectionsPage:
     replies = {reply.name: reply for reply in backends.gather(partial(query.summary, now=params.now), key=KEY)}
     seen = [profile for profile in profiles.all() if caller.may_see(profile.name)]
+    pages = pager(page=params.page, size=params.size, total=len(seen))
     rows = []
-    for profile in seen:
+    for profile in seen[pages.offset : pages.offset + pages.size]:
         reply = replies.get(profile.name)
         rows.append(
             row(profile, reply.value, reply.problem, reply.elapsed_ms) if reply and profile.enabled else row(profile, None, None, None)
         )
-    return ConnectionsPage(tuple(rows), params.now)
+    return ConnectionsPage(tuple(rows), pages, params.now)
 
 
 def row(profile: Profile, summary: BackendSummary | None, problem: Problem | None, latency_ms: float | None) -> ConnectionRow:
