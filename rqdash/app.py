@@ -15,7 +15,7 @@ from flask_wtf.csrf import CSRFProtect, generate_csrf
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from rqdash import __version__
+from rqdash import __version__, logs
 from rqdash.access.access import Access, open_access
 from rqdash.access.pace import Pace
 from rqdash.backends.backend import Backend
@@ -49,7 +49,9 @@ def create_app(settings: Settings | None = None, *, backends: Mapping[str, Backe
 
     backends and access take the place of what would be made: tests hand in their own. Raises SettingsError or StoreError.
     """
-    settings = settings or read_settings(os.environ)
+    if settings is None:
+        settings = read_settings(os.environ)
+        logs.configure(settings.log_level)
     store = open_store(settings.database_url, data_dir=settings.data_dir)
     profiles = open_profiles(store, settings)
     profiles.provision(settings.profiles_file)

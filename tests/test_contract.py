@@ -181,3 +181,23 @@ def test_a_get_of_a_write_says_which_method_it_takes(down_site: Site) -> None:
 
     assert response.status_code == 405
     assert sorted(response.headers["Allow"].split(", ")) == ["OPTIONS", "POST"]
+
+
+def test_a_body_is_not_read_before_access_is_decided(down_site: Site) -> None:
+    deep = "[" * 200_000
+
+    stranger = down_site.stranger().post("/api/v1/b/down/jobs/requeue", data=deep, content_type="application/json")
+    known = down_site.stranger().post(
+        "/api/v1/b/down/jobs/requeue", data=deep, content_type="application/json", headers=down_site.token("operator")
+    )
+
+    assert (stranger.status_code, known.status_code) == (401, 400)
+
+
+def test_half_a_surrogate_pair_is_no_name(down_site: Site) -> None:
+    body = {"queue": "\ud800", "registry": "failed", "ids": ["a"]}
+
+    response = down_site.stranger().post("/api/v1/b/down/jobs/requeue", json=body, headers=down_site.token("operator"))
+
+    assert response.status_code == 400
+    assert response.json["problems"] == {"queue": "not text"}

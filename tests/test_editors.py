@@ -105,6 +105,8 @@ def test_an_edit_made_in_one_process_is_used_by_the_next_request_of_another(
         ports = [elsewhere.port, server.port] * 5
         saved = [(saved_port(site, port), queues(other)) for port in ports]
     finally:
+        site.hang_up()
+        other.hang_up()
         other.stop()
 
     assert saved == [(200, {"parcels"}), (200, {"invoices"})] * 5

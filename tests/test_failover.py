@@ -119,10 +119,15 @@ def run(site: Served, group: SecuredGroup, event: Event, name: str) -> Run:
         time.sleep(CALM_S)
         event(group)
         group.settle()
-        time.sleep(CALM_S)
+        is_over_s = time.monotonic()
+        assert wait_until(lambda: writes_since(traffic.seen, is_over_s) > CALM_S * ACTIONS_A_SECOND / 2)
     finally:
         traffic.stop()
     return judged(traffic.seen, group.master)
+
+
+def writes_since(seen: Sequence[Seen], began_s: float) -> int:
+    return sum(one.code == "done" and one.began_s > began_s for one in list(seen))
 
 
 def prepare(group: SecuredGroup, name: str) -> tuple[str, ...]:
@@ -230,5 +235,9 @@ Made by `RQDASH_SOAK=1 python -m pytest -m soak tests/test_failover.py -s`. Thre
 replica, with passwords and users of few rights on both sides; plain is Valkey, TLS is redis-server 7.0. The dashboard is served by
 gunicorn with two processes of eight threads; {ACTIONS_A_SECOND} actions a second (each of one job, through the API) and three readers of
 pages go on before, during and after. Seconds are median (least to most). Blind is the longest time without a page of the backend,
-refused writes changed nothing and say so, and lost ones were acknowledged but are not on the final master.
+refused writes changed nothing and say so, and lost ones were acknowledged but are not on the final master. Unknown are writes without
+an answer in time, and those whose master was found being replaced when the sentinels were asked once more after its answer.
+
+Down-after and an election pass before anybody can know the new master; a settled one is written to 2 s later. Now and then the
+sentinels' votes are split (`-failover-abort-not-elected` in their logs), and they try again after 20 s, twice the failover-timeout.
 """

@@ -90,6 +90,11 @@ def _check(order: Order, ids: Sequence[str]) -> None:
         raise Invalid(f"Jobs cannot be {PAST[order.verb]} from {order.registry.value}.", problems={"registry": "not for this action"})
     if not ids:
         raise Invalid("No job was named. Tick at least one.", problems={"ids": "none"})
+    if order.to_queue.endswith(":intermediate") and order.to_queue != order.queue:
+        # The list of such a queue is where RQ keeps what workers of another queue have just popped: its maintenance fails it there.
+        raise Invalid(
+            "No queue can be moved to whose name ends in :intermediate; RQ uses that list.", problems={"to_queue": "RQ's own list"}
+        )
     is_to_front = order.registry is Registry.QUEUED and order.at_front
     if order.verb == "move" and order.to_queue == order.queue and not is_to_front:
         raise Invalid("The jobs are on that queue already. Name another one.", problems={"to_queue": "the same queue"})

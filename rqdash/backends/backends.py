@@ -49,7 +49,9 @@ class Backends(Mapping[str, Backend]):
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter([profile.name for profile in self._profiles.all() if profile.enabled])
+        enabled = [profile for profile in self._profiles.all() if profile.enabled]
+        self._forget_all_but({profile.id for profile in enabled})
+        return iter([profile.name for profile in enabled])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -58,12 +60,13 @@ class Backends(Mapping[str, Backend]):
         with self._lock:
             live = self._live.get(profile.id)
             if live is None or live.profile.endpoint_version != profile.endpoint_version:
-                self._forget_deleted()
                 live = self._live[profile.id] = self._connect(profile)
             elif live.profile.version < profile.version:
                 live = self._live[profile.id] = live.relabelled(profile)
             return live
 
-    def _forget_deleted(self) -> None:
-        known = {profile.id for profile in self._profiles.all()}
-        self._live = {profile_id: live for profile_id, live in self._live.items() if profile_id in known}
+    def _forget_all_but(self, ids: set[str]) -> None:
+        """Lets go of the connections, and secrets, of profiles that were deleted or disabled."""
+        with self._lock:
+            if not self._live.keys() <= ids:
+                self._live = {profile_id: live for profile_id, live in self._live.items() if profile_id in ids}

@@ -35,6 +35,11 @@ class Breaker:
             self._is_probing = True
             return None
 
+    def pause_s(self) -> float:
+        """Seconds until the next try, 0 when calls may go; asking takes no probe's place."""
+        with self._lock:
+            return max(0.0, self._retry_at - self._clock()) if self._failures >= OPENS_AFTER else 0.0
+
     def succeeded(self) -> None:
         with self._lock:
             self._failures = 0

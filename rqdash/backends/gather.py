@@ -80,6 +80,13 @@ class Gatherer:
         """What the last call to a backend found wrong, or Sentinel last said; asks nothing."""
         return self._line(backend).problem or backend.caution
 
+    def refuse_resting(self, backend: Backend) -> None:
+        """Raises Unreachable while the breaker of a backend is open: a write need not wait to learn what reads just did."""
+        line = self._line(backend)
+        wait_s = line.breaker.pause_s()
+        if wait_s > 0:
+            raise _as_error(backend, _resting(backend, line, wait_s))
+
     def last(self, backend: Backend, key: str) -> Good | None:
         """The last good value under a key; asks nothing."""
         return self._line(backend).last(key)
@@ -113,6 +120,10 @@ class Gatherer:
                 flight.line.breaker.released()
         left = {future for future in under_way if not future.done()}
         wait(left, timeout=max(0.0, started_s + self.deadline_s - time.monotonic()))
+        for flight in flights:
+            # Nobody waits for it any more; run later, it would only keep others waiting.
+            if flight.future is not None and flight.is_owner and flight.future.cancel():
+                flight.line.breaker.released()
 
     def _take_off(self, backend: Backend, query: Query[T], *, key: str, max_age_s: float) -> Flight:
         line = self._line(backend)
@@ -166,6 +177,10 @@ def _called(backend: Backend, line: Line, query: Query[T], *, key: str) -> Good:
         line.failed(error)
         if was_well:
             log.warning("backend has a problem", extra={"backend": backend.name, "code": error.code})
+        raise
+    except RqdashError:
+        # The server answered: what was asked for is not there, or may not be had.
+        line.spoke()
         raise
     except BaseException:
         line.breaker.released()

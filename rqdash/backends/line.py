@@ -97,6 +97,12 @@ class Line:
             while len(self._good) > VALUES_KEPT:
                 self._good.popitem(last=False)
 
+    def spoke(self) -> None:
+        """The backend answered, though with no value: nothing is wrong with it."""
+        self.breaker.succeeded()
+        with self._lock:
+            self._problem = None
+
     def failed(self, error: BackendError) -> Problem:
         """Notes the failure; only silence opens the breaker, a refusal is an answer."""
         if isinstance(error, Unreachable | Slow):

@@ -12,7 +12,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from rqdash.backends.backend import Backend
 from rqdash.errors import Invalid, NotSignedIn, RqdashError
-from rqdash.model.caller import Caller, Permission
+from rqdash.model.caller import STRANGER, Caller, Permission
 from rqdash.model.profile import Profile
 from rqdash.web import seam, shell
 from rqdash.web.errors import ErrorPage, error_json, error_page, plain_page
@@ -47,7 +47,7 @@ class Binding:
         """An error as whoever asked reads it."""
         if request.path.startswith(f"{API}/"):
             return self._json(error_json(page), page.status)
-        caller = self._signed_in()
+        caller = STRANGER if page.code == "store" else self._signed_in()
         path = request.view_args or {}
         named = page.backend or path.get("backend") or path.get("profile") or ""
         raw = Raw({"backend": named} if caller.may_see(named) else {})
@@ -65,23 +65,25 @@ class Binding:
     def _page_view(self, route: Route) -> Callable[..., Response]:
         def view(**path: str) -> Response:
             caller = self._signed_in()
-            raw = self._raw(path)
-            if route.method == "POST" and not (caller.is_stranger and route.permission is not Permission.PUBLIC):
-                self._check_csrf()
             try:
-                result = seam.answer(self.services, route, raw, caller, is_poll=POLL_HEADER in request.headers)
+                seam.admit(self.services, route, self._named(path), caller)
+                if route.method == "POST":
+                    self._check_csrf()
+                raw = self._raw(path)
+                answered = seam.answer(self.services, route, raw, caller, is_poll=POLL_HEADER in request.headers)
             except NotSignedIn:
                 return self._to_sign_in(route)
-            return self._rendered(route, raw, caller, result)
+            return self._rendered(route, raw, caller, answered)
 
         return view
 
     def _api_view(self, route: Route) -> Callable[..., Response]:
         def view(**path: str) -> Response:
             caller = self._bearer()
+            seam.admit(self.services, route, self._named(path), caller)
             raw = self._raw_json(path) if route.method == "POST" else self._raw(path)
-            result = seam.answer(self.services, route, raw, caller, is_poll=POLL_HEADER in request.headers)
-            return self._said(raw, result)
+            answered = seam.answer(self.services, route, raw, caller, is_poll=POLL_HEADER in request.headers)
+            return self._said(raw, answered.result)
 
         return view
 
@@ -104,6 +106,10 @@ class Binding:
         except CSRFError:
             raise Invalid("This form is too old, or does not come from here. Reload the page and try again.", code="csrf") from None
 
+    def _named(self, path: Mapping[str, str]) -> Raw:
+        """What access is decided on: the names in the address. The body is not read before that."""
+        return Raw(path, {key: tuple(request.args.getlist(key)) for key in request.args})
+
     def _raw(self, path: Mapping[str, str]) -> Raw:
         query = {key: tuple(request.args.getlist(key)) for key in request.args}
         form = {key: tuple(request.form.getlist(key)) for key in request.form}
@@ -113,21 +119,25 @@ class Binding:
 
     def _raw_json(self, path: Mapping[str, str]) -> Raw:
         """The fields of a JSON object as those of a form: a list is a repeated field, "ids" is "id"."""
-        body = request.get_json(silent=True) if request.data else {}
+        try:
+            body = request.get_json(silent=True) if request.data else {}
+        except RecursionError:
+            body = None
         if not isinstance(body, dict):
             raise Invalid("The body must be a JSON object.", problems={"body": "a JSON object"})
         form = {("id" if key == "ids" else str(key)): _texts(value, str(key)) for key, value in body.items()}
         query = {key: tuple(request.args.getlist(key)) for key in request.args}
         return Raw(path, query, form, is_json=True, address=request.remote_addr or "", now=self.services.clock())
 
-    def _rendered(self, route: Route, raw: Raw, caller: Caller, result: Result) -> Response:
+    def _rendered(self, route: Route, raw: Raw, caller: Caller, answered: seam.Answered) -> Response:
+        result = answered.result
         if isinstance(result, Acted):
             result = result.to
         if isinstance(result, To):
             return self._redirected(result)
         status = result.status if isinstance(result, Rejected) else 200
         page = result.page if isinstance(result, Rejected) else result
-        return self._html(route.template, page, self._shell("", caller, route=route, raw=raw), status=status)
+        return self._html(route.template, page, self._shell("", caller, route=route, raw=raw, answered=answered.profile), status=status)
 
     def _redirected(self, to: To) -> Response:
         if to.session is not None:
@@ -161,7 +171,8 @@ class Binding:
             return self._json({"code": "done", "message": result.notice.title if result.notice else "Done.", "backend": None}, 200)
         if isinstance(result, Rejected):
             problem = getattr(result.page, "problem", "") or "This cannot be used."
-            body = {"code": "invalid", "message": problem, "backend": raw.path.get("backend"), "page": to_json(result.page)}
+            code = {401: "not_signed_in", 409: "stale", 429: "throttled"}.get(result.status, "invalid")
+            body = {"code": code, "message": problem, "backend": raw.path.get("backend"), "page": to_json(result.page)}
             return self._json(body, result.status)
         return self._json(self._marked(to_json(result), raw), 200)
 
@@ -180,12 +191,13 @@ class Binding:
         # Names of bytes that are not UTF-8 hold lone surrogates, which no encoder takes.
         return Response(text.encode("utf-8", "replace"), status, content_type="text/html; charset=utf-8")
 
-    def _shell(self, title: str, caller: Caller, *, route: Route | None, raw: Raw) -> shell.Shell:
+    def _shell(self, title: str, caller: Caller, *, route: Route | None, raw: Raw, answered: Profile | None = None) -> shell.Shell:
+        """answered is the profile whose backend the page was read from; read anew, the name might point elsewhere by now."""
         if caller.is_stranger:
             return shell.Shell(title)
         # The live test has no profile in its path: the form says which one it is.
         named = raw.path.get("backend") or raw.path.get("profile") or raw.text("profile")
-        profile = self._profile(named if caller.may_see(named) else "")
+        profile = answered or self._profile(named if caller.may_see(named) else "")
         chosen = (profile.name,) if profile else tuple(raw.query.get("backend", ()))
         live = seam.visible(self.services, caller)
         known = [(backend.profile, self.services.gatherer.problem(backend)) for backend in live]

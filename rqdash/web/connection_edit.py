@@ -110,10 +110,7 @@ def _filled(params: Raw, profiles: Profiles, stored: Profile | None) -> Result:
 
 def _rejected(params: Raw, profiles: Profiles, stored: Profile | None, error: Invalid) -> Rejected:
     form = profile_form.typed(params, stored or NEW, problems=error.problems)
-    version = params.text("version")
-    return Rejected(
-        replace(_page(params, profiles, stored, replace(form, version=int(version) if version.isdecimal() else 0)), problem=error.message)
-    )
+    return Rejected(replace(_page(params, profiles, stored, replace(form, version=_version(params))), problem=error.message))
 
 
 def _version(params: Raw) -> int:

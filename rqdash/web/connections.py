@@ -116,14 +116,13 @@ def row(profile: Profile, summary: BackendSummary | None, problem: Problem | Non
 
 
 def switch(params: Change, caller: Caller, *, profiles: Profiles, on: bool) -> To:
-    (profiles.enable if on else profiles.disable)(params.name, by=caller.name)
+    (profiles.enable if on else profiles.disable)(params.name, by=caller.name, version=params.version or None)
     done = "enabled" if on else "disabled: rqdash does not connect to it until it is enabled"
     return To("connections", notice=Notice(f"{params.name} is {done}."))
 
 
 def duplicate(params: Change, caller: Caller, *, profiles: Profiles) -> To:
     copy = profiles.duplicate(params.name, params.new_name or _free_name(params.name, profiles), by=caller.name)
-    profiles.disable(copy.name, by=caller.name)
     return To("connection_edit", {"profile": copy.name}, Notice(f"{copy.name} is a copy of {params.name}, and disabled."))
 
 

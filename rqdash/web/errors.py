@@ -14,6 +14,7 @@ from rqdash.errors import (
     NotSignedIn,
     RqdashError,
     Stale,
+    StoreError,
     Switching,
     Throttled,
     UnknownResult,
@@ -31,6 +32,7 @@ STATUS: tuple[tuple[type[RqdashError], int], ...] = (
     (Throttled, 429),
     (UnknownResult, 503),
     (BackendError, 503),
+    (StoreError, 503),
 )
 TITLES = {
     400: "This cannot be used",
@@ -78,7 +80,7 @@ def error_page(error: RqdashError, *, backend: str = "") -> ErrorPage:
     if isinstance(error, UnknownResult):
         title = "Result unknown"
     elif code == 503:
-        title = f"{getattr(error, 'backend', '') or 'The backend'} does not answer" if error.code != "denied" else "The backend refuses"
+        title = _title_503(error)
     return ErrorPage(
         status=code,
         title=title,
@@ -90,6 +92,14 @@ def error_page(error: RqdashError, *, backend: str = "") -> ErrorPage:
         problems=tuple(error.problems.items()) if isinstance(error, Invalid) else (),
         changes=error.changes if isinstance(error, Stale) else (),
     )
+
+
+def _title_503(error: RqdashError) -> str:
+    if isinstance(error, StoreError):
+        return "rqdash cannot use its database"
+    if error.code == "denied":
+        return "The backend refuses"
+    return f"{getattr(error, 'backend', '') or 'The backend'} does not answer"
 
 
 def plain_page(code: int, message: str) -> ErrorPage:

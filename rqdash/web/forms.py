@@ -55,12 +55,21 @@ class Raw:
         values = self.form.get(field_name)
         if not values:
             raise Invalid(f"The field {field_name} is missing.", problems={field_name: "missing"})
-        return values[0] if self.is_json else names.from_form(values[0])
+        return _own(values[0], field_name) if self.is_json else names.from_form(values[0])
 
     def all_names(self, field_name: str) -> tuple[str, ...]:
         """All names of a field, in order, each once."""
         values = self.form.get(field_name, ())
-        return tuple(dict.fromkeys(value if self.is_json else names.from_form(value) for value in values))
+        return tuple(dict.fromkeys(_own(value, field_name) if self.is_json else names.from_form(value) for value in values))
+
+
+def _own(name: str, field_name: str) -> str:
+    """A name of a JSON body. Raises Invalid for half a surrogate pair, which no bytes stand for."""
+    try:
+        names.encoded(name)
+    except UnicodeEncodeError:
+        raise Invalid(f"The field {field_name} holds half a surrogate pair.", problems={field_name: "not text"}) from None
+    return name
 
 
 def page_number(raw: Raw) -> int:

@@ -86,6 +86,7 @@ def typed(raw: Raw, base: Profile, *, problems: Mapping[str, str]) -> ProfileFor
 
 def parsed(raw: Raw, base: Profile) -> Profile:
     """The profile a form describes, over the stored one (id, versions). Raises Invalid with every problem by field."""
+    raw = _whole(raw, base)
     problems: dict[str, str] = {}
 
     def read(name: str, call: object) -> object:
@@ -132,6 +133,17 @@ def dated(form: ProfileForm, *, now: datetime) -> ProfileForm:
     """The form with what it says about its certificates' ends."""
     pems = (f"{before}{part}" for _, before in TLS for part in ("ca_pem", "client_cert_pem"))
     return replace(form, expiry={name: lasting(form.texts[name], now=now) for name in pems})
+
+
+def _whole(raw: Raw, base: Profile) -> Raw:
+    """A browser sends every field and leaves out what is not ticked; a JSON body that leaves a field out means no change to it."""
+    if not raw.is_json:
+        return raw
+    stored = shown(base)
+    form = {name: (text,) for name, text in stored.texts.items()} | {name: ("1",) for name, is_ticked in stored.ticks.items() if is_ticked}
+    hosts, ports = zip(*stored.sentinels, strict=True)
+    form |= {"kind": (stored.kind.value,), "hue": (stored.hue,), "sentinel_host": hosts, "sentinel_port": ports}
+    return replace(raw, form={**form, **raw.form})
 
 
 def _edit(raw: Raw, slot: str) -> SecretEdit:

@@ -7,6 +7,7 @@ Nothing before access reads anything but the session and the profile's row; the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from rqdash.access import actor
 from rqdash.backends.backend import Backend
 from rqdash.errors import Denied, NotFound, NotSignedIn, Stale
 from rqdash.model.caller import Caller, Permission
+from rqdash.model.profile import Profile
 from rqdash.web.forms import Raw
 from rqdash.web.many import Many
 from rqdash.web.route import Rejected, Result, Route, Scope
@@ -22,7 +24,15 @@ from rqdash.web.services import Services
 POLL_MAX_AGE_S = 1.0
 
 
-def answer(services: Services, route: Route, raw: Raw, caller: Caller, *, is_poll: bool) -> Result:
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a view said, and the profile it said it of: by the time it is rendered, the name may point elsewhere."""
+
+    result: Result
+    profile: Profile | None = None
+
+
+def answer(services: Services, route: Route, raw: Raw, caller: Caller, *, is_poll: bool) -> Answered:
     """What the view says, for whoever calls. Raises NotSignedIn, NotFound, Denied, Invalid, Stale or a BackendError."""
     admit(services, route, raw, caller)
     params = route.parse(raw)
@@ -32,7 +42,7 @@ def answer(services: Services, route: Route, raw: Raw, caller: Caller, *, is_pol
     call = partial(route.view, params, caller, **arguments)
     if route.scope is Scope.MANY:
         call = partial(route.view, _many(services, raw, caller, is_poll=is_poll), params, caller, **arguments)
-    return _recorded(services, route, raw, caller, call) if route.audit else call()
+    return Answered(_recorded(services, route, raw, caller, call) if route.audit else call())
 
 
 def admit(services: Services, route: Route, raw: Raw, caller: Caller) -> None:
@@ -60,23 +70,23 @@ def _names(raw: Raw) -> Sequence[str]:
     return [*named, *raw.query.get("backend", ())]
 
 
-def _of_one(services: Services, route: Route, raw: Raw, caller: Caller, *, params: object, is_poll: bool) -> Result:
+def _of_one(services: Services, route: Route, raw: Raw, caller: Caller, *, params: object, is_poll: bool) -> Answered:
     backend = services.backends.get(raw.path["backend"])
     if backend is None:
         raise NotFound(f"{raw.path['backend']} is disabled: enable its connection first.")
     arguments = _needed(services, route, caller)
     if route.method == "GET":
         # The view of a page never depends on the caller, so callers of one moment may share what it read.
-        call = partial(_view_of_one, route, params=params, caller=caller, arguments=arguments)
+        def call(live: Backend) -> Result:
+            return route.view(live, params, caller, **arguments)
+
         key = f"{route.endpoint} {params!r}" if is_poll else route.endpoint
-        return services.gatherer.one(backend, call, key=key, max_age_s=POLL_MAX_AGE_S if is_poll else 0.0)
+        result = services.gatherer.one(backend, call, key=key, max_age_s=POLL_MAX_AGE_S if is_poll else 0.0)
+        return Answered(result, backend.profile)
     _check_endpoint(backend, raw)
+    services.gatherer.refuse_resting(backend)
     with backend.reachable():
-        return route.view(backend, params, caller, **arguments)
-
-
-def _view_of_one(route: Route, backend: Backend, *, params: object, caller: Caller, arguments: dict[str, Any]) -> Result:
-    return route.view(backend, params, caller, **arguments)
+        return Answered(route.view(backend, params, caller, **arguments), backend.profile)
 
 
 def _check_endpoint(backend: Backend, raw: Raw) -> None:
@@ -104,6 +114,8 @@ def _needed(services: Services, route: Route, caller: Caller) -> dict[str, Any]:
 
 def _recorded(services: Services, route: Route, raw: Raw, caller: Caller, view: Callable[[], Result]) -> Result:
     """Audits a write that is not an action on a backend; those audit themselves."""
+    if route.permission is Permission.PUBLIC:
+        return _signed_in(services, route, caller, view)
     named = raw.text("name")[:80]
     values = {"name": named} if named else {}
     with actor.of(caller, services.access.audit).recording(
@@ -111,4 +123,15 @@ def _recorded(services: Services, route: Route, raw: Raw, caller: Caller, view: 
     ) as record:
         result = view()
         record.finish({"refused": 1} if isinstance(result, Rejected) else {"done": 1})
+    return result
+
+
+def _signed_in(services: Services, route: Route, caller: Caller, view: Callable[[], Result]) -> Result:
+    """A sign-in is recorded when it succeeds. One that fails is not: strangers could fill the log, and people type their password
+    into the wrong box.
+    """
+    result = view()
+    if not isinstance(result, Rejected):
+        with actor.of(caller, services.access.audit).recording(route.audit) as record:
+            record.finish({"done": 1})
     return result

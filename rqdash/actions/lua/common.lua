@@ -51,6 +51,26 @@ local function is_wrong_type(name, expected)
   return found ~= 'none' and found ~= expected
 end
 
+-- A key that each command writes to, built as those of real jobs are: ACLs name keys by pattern.
+local function written_keys(command)
+  if command == 'hset' or command == 'hdel' then
+    return { key('job', 'id') }
+  end
+  if command == 'persist' or command == 'expire' then
+    return { key('job', 'id'), dependents_key('id'), dependencies_key('id') }
+  end
+  if command == 'unlink' then
+    return { key('job', 'id'), dependents_key('id'), dependencies_key('id'), key('results', 'id'), key('executions', 'id') }
+  end
+  if command == 'srem' then
+    return { dependents_key('id') }
+  end
+  if command == 'sadd' then
+    return { queues }
+  end
+  return (command == 'rpush' or command == 'lpush' or command == 'zadd') and { target } or { source }
+end
+
 -- An error for what would fail after the first write: a key of another type, or a command the server's ACL forbids.
 local function obstacle(types, commands)
   for name, expected in pairs(types) do
@@ -60,8 +80,10 @@ local function obstacle(types, commands)
   end
   if redis.acl_check_cmd then -- since Redis 7.0
     for _, command in ipairs(commands) do
-      if not redis.acl_check_cmd(command, source) then
-        return redis.error_reply("NOPERM no permissions to run the '" .. command .. "' command")
+      for _, name in ipairs(written_keys(command)) do
+        if not redis.acl_check_cmd(command, name) then
+          return redis.error_reply("NOPERM no permissions to run the '" .. command .. "' command")
+        end
       end
     end
   end
