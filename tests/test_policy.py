@@ -103,3 +103,16 @@ def test_no_way_leads_out_of_the_directories_for_sockets(tmp_path: Path, path: s
 
     with pytest.raises(Refused):
         policy.check_path(str(tmp_path / path))
+
+
+@pytest.mark.parametrize(("port", "may"), [(6378, False), (6379, True), (6385, True), (6390, True), (6391, False)])
+def test_a_range_of_ports_is_one_from_end_to_end(port: int, may: bool) -> None:
+    policy = TargetPolicy(("10.0.0.0/8:6379-6390",))
+
+    try:
+        policy.check_address("10.1.2.3", port, "redis-1")
+        reached = True
+    except Refused:
+        reached = False
+
+    assert reached is may

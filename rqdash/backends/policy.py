@@ -73,8 +73,9 @@ def _plain(address: Address) -> Address:
 
 
 def _matches(entry: str, address: Address, node: Node) -> bool:
-    target, port = _split(entry.strip().lower())
-    if port and port != str(node.port):
+    target, ports = _split(entry.strip().lower())
+    low, _, high = ports.partition("-")
+    if low and not int(low) <= node.port <= int(high or low):
         return False
     try:
         return address in ip_network(target, strict=False)
@@ -83,7 +84,7 @@ def _matches(entry: str, address: Address, node: Node) -> bool:
 
 
 def _split(entry: str) -> tuple[str, str]:
-    """An entry's target and port, "" for any; brackets are taken off an IPv6 target."""
+    """An entry's target and ports (one, or low-high), "" for any; brackets are taken off an IPv6 target."""
     if entry.startswith("["):
         inside, _, rest = entry[1:].partition("]")
         length, _, port = rest.partition(":")
