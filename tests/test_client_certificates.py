@@ -74,7 +74,7 @@ def test_a_server_that_asks_for_a_certificate_gets_it_and_no_file_stays(tmp_path
 
 
 def test_sentinels_and_servers_each_get_their_own_certificate(tmp_path: Path, files: Path) -> None:
-    material = make_material(tmp_path / "material", asks_clients=True)
+    material = make_material(tmp_path / "material")
     group = start_secured(tmp_path / "group", material=material)
     data, data_key = material.authority.client()
     watch, watch_key = material.authority.client()

@@ -150,7 +150,7 @@ def test_the_server_name_is_what_the_certificate_must_name(tls_server: TlsServer
 
 
 def test_sentinels_and_servers_that_ask_for_certificates_are_examined_with_each_one_s_own(tmp_path: Path) -> None:
-    material = make_material(tmp_path / "material", asks_clients=True)
+    material = make_material(tmp_path / "material")
     group = start_secured(tmp_path, material=material)
     data, data_key = material.authority.client(days=40)
     watch, watch_key = material.authority.client(days=9, password="open sesame")
