@@ -113,13 +113,16 @@ class Gatherer:
 
     def _await(self, flights: Sequence[Flight], started_s: float) -> None:
         """Waits for all to end, but not for a turn on a backend where nothing moves."""
-        under_way = {flight.future for flight in flights if flight.future is not None}
-        wait(under_way, timeout=max(0.0, started_s + TURN_S - time.monotonic()))
-        for flight in flights:
-            if flight.future is not None and flight.is_owner and flight.line.is_stuck(longer_than_s=TURN_S) and flight.future.cancel():
-                flight.line.breaker.released()
-        left = {future for future in under_way if not future.done()}
-        wait(left, timeout=max(0.0, started_s + self.deadline_s - time.monotonic()))
+        deadline_s = started_s + self.deadline_s
+        left = {flight.future for flight in flights if flight.future is not None}
+        while left and (now_s := time.monotonic()) < deadline_s:
+            wait(left, timeout=min(TURN_S, deadline_s - now_s))
+            for flight in flights:
+                # Asked again at each turn: calls that hang end, and the next to hang take their places.
+                future = flight.future if flight.is_owner else None
+                if future in left and flight.line.is_stuck(longer_than_s=TURN_S / 2) and future is not None and future.cancel():
+                    flight.line.breaker.released()
+            left = {future for future in left if not future.done()}
         for flight in flights:
             # Nobody waits for it any more; run later, it would only keep others waiting.
             if flight.future is not None and flight.is_owner and flight.future.cancel():
