@@ -55,8 +55,8 @@ class Gatherer:
     def gather(self, backends: Sequence[Backend], query: Query[T], *, key: str, max_age_s: float = 0.0) -> tuple[Reply[T], ...]:
         """One reply a backend, in their order, within the deadline.
 
-        At most two calls are in flight per backend; a third waits for its turn, and answers slow after 0.25 s when both have been silent
-        that long. With max_age_s, a
+        At most two calls are in flight per backend; a third waits for its turn, and answers slow at the first quarter of a second when
+        both have been silent for half of it. With max_age_s, a
         value or a call under way of the same key serves this caller too; 0 always reads anew. Never raises for one backend.
         """
         started_s = time.monotonic()
