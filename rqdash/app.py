@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from rqdash.model.profile import Profile, Secrets
 from rqdash.profiles.pending import PendingImports
 from rqdash.profiles.registry import Profiles, open_profiles
 from rqdash.profiles.secrets import open_vault
+from rqdash.runtime import Part, Runtime
 from rqdash.settings import Settings
 from rqdash.settings import settings as read_settings
 from rqdash.store import open_store
@@ -52,18 +54,25 @@ def create_app(settings: Settings | None = None, *, backends: Mapping[str, Backe
     if settings is None:
         settings = read_settings(os.environ)
         logs.configure(settings.log_level)
+    services = _services(settings, backends, access)
+    app = flask_app(settings, services)
+    if settings.background == "threads":
+        _run_beside(app, background(settings, services))
+    return app
+
+
+def _services(settings: Settings, backends: Mapping[str, Backend] | None, access: Access | None) -> Services:
     store = open_store(settings.database_url, data_dir=settings.data_dir)
     profiles = open_profiles(store, settings)
     profiles.provision(settings.profiles_file)
     policy = TargetPolicy(settings.allowed_targets, settings.unix_socket_dirs)
-    gatherer = Gatherer(deadline_s=settings.read_deadline_s)
     live = backends if backends is not None else Backends(profiles, partial(live_backend, profiles, policy))
     # Substituted backends are what they are; the registry's are read anew at each request.
     fixed = tuple(backend.profile for backend in live.values()) if backends is not None else ()
-    services = Services(
+    return Services(
         backends=live,
         access=access or open_access(store, settings),
-        gatherer=gatherer,
+        gatherer=Gatherer(deadline_s=settings.read_deadline_s),
         clock=lambda: datetime.now(UTC),
         known=profiles.all if backends is None else lambda: fixed,
         others={
@@ -72,7 +81,18 @@ def create_app(settings: Settings | None = None, *, backends: Mapping[str, Backe
             "pending": PendingImports(store, open_vault(store)),
         },
     )
-    return flask_app(settings, services)
+
+
+def background(settings: Settings, services: Services) -> Sequence[Part]:  # noqa: ARG001
+    """What goes on beside the requests."""
+    return ()
+
+
+def _run_beside(app: Flask, parts: Sequence[Part]) -> None:
+    """The first request of each process starts its threads; the process ends with them."""
+    runtime = Runtime(parts)
+    app.before_request(runtime.ensure_started)
+    atexit.register(runtime.stop)
 
 
 def live_backend(profiles: Profiles, policy: TargetPolicy, profile: Profile) -> Backend:

@@ -39,6 +39,7 @@ class Settings:
     trusted_proxies: int = 0
     trusted_hosts: tuple[str, ...] = ()
     read_deadline_s: float = 2.0
+    background: str = "threads"
     log_level: str = "INFO"
 
 
@@ -185,6 +186,14 @@ VARIABLES = (
         "Seconds a page waits for its backends, 0.5 to 10; a backend that is later is shown as slow.",
         "read_deadline_s",
         parsers.seconds(0.5, 10),
+    ),
+    Variable(
+        "RQDASH_BACKGROUND",
+        "threads",
+        "Where operations run and what else goes on in the background: threads of the serving processes, or off when other processes "
+        "do it (rqdash operations run).",
+        "background",
+        parsers.one_of("threads", "off"),
     ),
     Variable(
         "RQDASH_LOG_LEVEL",

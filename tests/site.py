@@ -71,7 +71,7 @@ class Site:
 
 def site(data_dir: Path, backends: Mapping[str, Backend] | None = None, **environ: str) -> Site:
     """A site with its own data directory; without backends it reads its registry of profiles."""
-    settings = read_settings({"RQDASH_DATA_DIR": str(data_dir), **environ})
+    settings = read_settings({"RQDASH_DATA_DIR": str(data_dir), "RQDASH_BACKGROUND": "off", **environ})
     access = open_access(open_store(settings.database_url, data_dir=settings.data_dir), settings)
     app = create_app(settings, backends=backends, access=access)
     return Site(app, access, settings)

@@ -64,6 +64,14 @@ def visible(services: Services, caller: Caller) -> tuple[Backend, ...]:
     return tuple(backend for _, backend in live if backend is not None)
 
 
+def reached(services: Services, caller: Caller, name: str) -> Backend:
+    """Another backend than the one in the path, such as where jobs go to. Raises NotFound, also for one without a grant."""
+    backend = services.backends.get(name) if caller.may_see(name) else None
+    if backend is None:
+        raise NotFound(f"There is no backend named {name}, or it is disabled.")
+    return backend
+
+
 def _names(raw: Raw) -> Sequence[str]:
     """The backends, or profiles, that a request names: in its path and in its scope."""
     named = [raw.path[key] for key in ("backend", "profile") if key in raw.path]
@@ -108,7 +116,12 @@ def _many(services: Services, raw: Raw, caller: Caller, *, is_poll: bool) -> Man
 
 
 def _needed(services: Services, route: Route, caller: Caller) -> dict[str, Any]:
-    found: dict[str, Any] = {"access": services.access, "actor": actor.of(caller, services.access.audit), **services.others}
+    found: dict[str, Any] = {
+        "access": services.access,
+        "actor": actor.of(caller, services.access.audit),
+        "reach": partial(reached, services, caller),
+        **services.others,
+    }
     return {name: found[name] for name in route.needs}
 
 
