@@ -20,6 +20,9 @@ class Verdict(StrEnum):
     RATE_LIMITED = "rate_limited"
     CONFLICT = "conflict"
     REFUSED = "refused"
+    BAD_ID = "bad_id"
+    SERIALIZER = "serializer"
+    IN_TRANSIT = "in_transit"
     UNKNOWN = "unknown"
 
 
@@ -33,6 +36,9 @@ WORDS = {
     Verdict.RATE_LIMITED: "rate limited",
     Verdict.CONFLICT: "in conflict",
     Verdict.REFUSED: "refused",
+    Verdict.BAD_ID: "with an id that workers there cannot read",
+    Verdict.SERIALIZER: "serialized unlike the jobs there",
+    Verdict.IN_TRANSIT: "on the way",
     Verdict.UNKNOWN: "result unknown",
 }
 
