@@ -13,9 +13,10 @@ from redis.retry import Retry
 from rqdash.backends.backend import Backend
 from rqdash.demo.servers import Server, start_server
 from rqdash.model.profile import Profile
+from tests.databases import database_url, empty_store, postgres, reopened, store
 from tests.require_all import pytest_make_collect_report, pytest_runtest_makereport
 
-__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+__all__ = ["database_url", "empty_store", "postgres", "pytest_make_collect_report", "pytest_runtest_makereport", "reopened", "store"]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -15,17 +14,12 @@ from rqdash.access.passwords import NOBODYS, Passwords
 from rqdash.errors import Conflict, Denied, Invalid, NotFound, Throttled
 from rqdash.model.caller import Role
 from rqdash.settings import Settings
-from rqdash.store import Store, open_store
+from rqdash.store import Store
 from rqdash.store.tables import AccountRow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
 HOME = "192.0.2.1"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store("", data_dir=tmp_path)
 
 
 @pytest.fixture

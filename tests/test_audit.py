@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +12,9 @@ from rqdash.access.audit import Audit
 from rqdash.errors import StoreError, UnknownResult
 from rqdash.model.caller import Caller, Role
 from rqdash.model.outcome import Verdict
-from rqdash.store import Store, open_store
+from rqdash.store import Store
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store("", data_dir=tmp_path)
 
 
 @pytest.fixture

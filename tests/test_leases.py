@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 
-import pytest
 from sqlalchemy import update
 
-from rqdash.store import Store, open_store
+from rqdash.store import Store
 from rqdash.store.leases import Leases, epoch_now
 from rqdash.store.tables import LeaseRow
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store("", data_dir=tmp_path)
-    yield opened
-    opened.close()
 
 
 def test_a_lease_that_somebody_holds_is_not_given_to_another(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from rqdash.model.profile import Kind, Node, Profile, Secrets, Tls
 from rqdash.profiles.registry import Profiles, open_profiles
 from rqdash.profiles.secrets import Clear, Keep, SecretEdits, Set
 from rqdash.settings import Settings
-from rqdash.store import Store, open_store
+from rqdash.store import Store
 from rqdash.store.tables import ProfileRow, SecretRow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -35,7 +36,7 @@ from rqdash.profiles.registry import open_profiles
 from rqdash.settings import Settings
 from rqdash.store import open_store
 directory = Path(sys.argv[1])
-profiles = open_profiles(open_store("", data_dir=directory), Settings(data_dir=directory))
+profiles = open_profiles(open_store(sys.argv[2], data_dir=directory), Settings(data_dir=directory))
 done = 0
 while done < 20:
     profile = profiles.get("orders")
@@ -47,18 +48,13 @@ while done < 20:
 """
 
 
-def opened(data_dir: Path) -> Profiles:
-    return open_profiles(open_store("", data_dir=data_dir), Settings(data_dir=data_dir))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store("", data_dir=tmp_path)
+def opened(store: Store) -> Profiles:
+    return open_profiles(store, Settings(data_dir=store.data_dir))
 
 
 @pytest.fixture
 def profiles(store: Store) -> Profiles:
-    return open_profiles(store, Settings(data_dir=store.data_dir))
+    return opened(store)
 
 
 def edited(profiles: Profiles, called: str = "orders", /, *, edits: SecretEdits | None = None, **fields: object) -> Profile:
@@ -432,9 +428,9 @@ def test_a_draft_elsewhere_does_not_get_the_stored_secret(profiles: Profiles) ->
     assert raised.value.code == "secret_needed"
 
 
-def test_another_process_s_edit_is_seen_by_the_next_read(profiles: Profiles, tmp_path: Path) -> None:
+def test_another_process_s_edit_is_seen_by_the_next_read(profiles: Profiles, reopened: Callable[[], Store]) -> None:
     profiles.create(ORDERS, by="mira")
-    other = opened(tmp_path)
+    other = opened(reopened())
     seen = [other.get("orders").db]
 
     edited(profiles, db=5)
@@ -443,11 +439,13 @@ def test_another_process_s_edit_is_seen_by_the_next_read(profiles: Profiles, tmp
     assert seen == [0, 5]
 
 
-def test_processes_that_edit_at_once_lose_no_edit(profiles: Profiles, tmp_path: Path) -> None:
+def test_processes_that_edit_at_once_lose_no_edit(profiles: Profiles, tmp_path: Path, database_url: str) -> None:
     profiles.create(ORDERS, by="mira")
 
     def run(_: int) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-c", EDIT, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            [sys.executable, "-c", EDIT, str(tmp_path), database_url], capture_output=True, text=True, timeout=120, check=False
+        )
 
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(run, range(2)))
@@ -471,12 +469,14 @@ def test_threads_that_read_while_another_edits_see_one_version_or_the_other(prof
     assert all(answers)
 
 
-def test_with_wrong_keys_profiles_are_visible_and_secrets_are_not(profiles: Profiles, tmp_path: Path) -> None:
+def test_with_wrong_keys_profiles_are_visible_and_secrets_are_not(
+    profiles: Profiles, tmp_path: Path, reopened: Callable[[], Store]
+) -> None:
     made = profiles.create(ORDERS, secrets=Secrets("hunter22"), by="mira")
     profiles.create(replace(ORDERS, name="open"), by="mira")
     (tmp_path / "keys" / "secrets.keys").unlink()
 
-    locked = opened(tmp_path)
+    locked = opened(reopened())
 
     assert locked.names == ("orders", "open")
     assert "secrets.keys" in locked.locked
@@ -489,14 +489,14 @@ def test_with_wrong_keys_profiles_are_visible_and_secrets_are_not(profiles: Prof
     assert edited(locked, notes="still editable").notes == "still editable"
 
 
-def test_fields_that_a_newer_rqdash_stored_are_left_out(profiles: Profiles, store: Store) -> None:
+def test_fields_that_a_newer_rqdash_stored_are_left_out(profiles: Profiles, store: Store, reopened: Callable[[], Store]) -> None:
     profiles.create(ORDERS, by="mira")
     with store.write() as session:
         row = session.scalars(select(ProfileRow)).one()
         row.body = {**row.body, "of_the_future": 1}
         del row.body["notes"]
 
-    assert opened(store.data_dir).get("orders").notes == ""
+    assert opened(reopened()).get("orders").notes == ""
 
 
 PLACES = st.fixed_dictionaries(

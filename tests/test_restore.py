@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +13,7 @@ from rqdash.model.profile import Kind, Node, Profile, Secrets, Tls
 from rqdash.profiles.registry import Profiles, open_profiles
 from rqdash.profiles.secrets import Clear, SecretEdits, Set
 from rqdash.settings import Settings
-from rqdash.store import open_store
+from rqdash.store import Store
 from tests.tls import authority
 
 ORDERS = Profile("orders", host="10.0.0.1", notes="first")
@@ -22,8 +21,8 @@ PASSWORD = Secrets("hunter22")
 
 
 @pytest.fixture
-def profiles(tmp_path: Path) -> Profiles:
-    return open_profiles(open_store("", data_dir=tmp_path), Settings(data_dir=tmp_path))
+def profiles(store: Store) -> Profiles:
+    return open_profiles(store, Settings(data_dir=store.data_dir))
 
 
 def edited(profiles: Profiles, called: str = "orders", /, *, edits: SecretEdits | None = None, **fields: object) -> Profile:
@@ -132,11 +131,11 @@ def test_a_stale_page_restores_nothing(profiles: Profiles) -> None:
     assert raised.value.changes == (("notes", "second", "third"),)
 
 
-def test_what_the_rules_no_longer_allow_does_not_come_back(tmp_path: Path) -> None:
-    before = open_profiles(open_store("", data_dir=tmp_path), Settings(data_dir=tmp_path, unix_socket_dirs=("/srv",)))
+def test_what_the_rules_no_longer_allow_does_not_come_back(store: Store) -> None:
+    before = open_profiles(store, Settings(data_dir=store.data_dir, unix_socket_dirs=("/srv",)))
     before.create(Profile("orders", Kind.UNIX, unix_path="/srv/redis.sock"), by="mira")
     edited(before, kind=Kind.STANDALONE, host="h")
-    after = open_profiles(open_store("", data_dir=tmp_path), Settings(data_dir=tmp_path))
+    after = open_profiles(store, Settings(data_dir=store.data_dir))
 
     with pytest.raises(Invalid) as raised:
         after.restore("orders", 1, version=2, by="anna")

@@ -17,7 +17,7 @@ from rqdash.errors import Conflict, StoreError
 from rqdash.model.profile import Kind, Node, Profile, Tls
 from rqdash.profiles.rebind import requires_secret_again
 from rqdash.profiles.secrets import Set, Vault, open_vault
-from rqdash.store import Store, open_store
+from rqdash.store import Store
 from rqdash.store.keys import make_keys, secret_keys, session_key
 
 STEADY = settings(derandomize=True, deadline=None)
@@ -31,11 +31,6 @@ directory = Path(sys.argv[1])
 vault = open_vault(open_store("", data_dir=directory))
 print(vault.locked, session_key(directory).decode())
 """
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store("", data_dir=tmp_path / "data")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -11,17 +10,12 @@ from sqlalchemy import func, select
 from rqdash.access.accounts import Account, Accounts
 from rqdash.access.sessions import Sessions
 from rqdash.model.caller import Role
-from rqdash.store import Store, open_store
+from rqdash.store import Store
 from rqdash.store.tables import SessionRow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 IDLE_S = 3600
 ABSOLUTE_S = 3 * 3600
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store("", data_dir=tmp_path)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -25,16 +26,14 @@ import sys
 from pathlib import Path
 from rqdash.store import open_store
 from rqdash.store.counters import following
-store = open_store("", data_dir=Path(sys.argv[1]))
+store = open_store(sys.argv[2], data_dir=Path(sys.argv[1]))
 for _ in range(100):
     with store.write() as session:
         following(session, "ones")
 """
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store("", data_dir=tmp_path)
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def run_together(code: str, *arguments: str, count: int) -> list[subprocess.CompletedProcess[str]]:
@@ -58,11 +57,11 @@ def test_nobody_else_may_read_what_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "rqdash.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_store_that_is_there_is_opened_again(store: Store, tmp_path: Path) -> None:
+def test_a_store_that_is_there_is_opened_again(store: Store, reopened: Callable[[], Store]) -> None:
     with store.write() as session:
         session.add(SettingRow(name="kept", value="yes"))
 
-    again = open_store("", data_dir=tmp_path)
+    again = reopened()
 
     with again.read() as session:
         assert session.get_one(SettingRow, "kept").value == "yes"
@@ -75,19 +74,21 @@ def test_the_migrations_make_the_tables_of_the_models(store: Store) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_a_store_older_than_the_code_is_refused_and_the_remedy_named(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_older_than_the_code_is_refused_and_the_remedy_named(
+    store: Store, reopened: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rqdash.store.schema.head", lambda: "a later one")
 
     with pytest.raises(StoreError, match="rqdash db upgrade"):
-        open_store("", data_dir=tmp_path)
+        reopened()
 
 
-def test_a_store_newer_than_the_code_is_refused(store: Store, tmp_path: Path) -> None:
+def test_a_store_newer_than_the_code_is_refused(store: Store, reopened: Callable[[], Store]) -> None:
     with store.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
     with pytest.raises(StoreError, match="newer rqdash"):
-        open_store("", data_dir=tmp_path)
+        reopened()
 
 
 def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
@@ -99,22 +100,19 @@ def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path}/theirs.db", data_dir=tmp_path)
 
 
-def test_upgrade_brings_an_empty_database_up_to_date_and_twice_changes_nothing(tmp_path: Path) -> None:
-    store = connect("", data_dir=tmp_path)
-
-    steps = [upgrade(store), upgrade(store)]
+def test_upgrade_brings_an_empty_database_up_to_date_and_twice_changes_nothing(empty_store: Store) -> None:
+    steps = [upgrade(empty_store), upgrade(empty_store)]
 
     assert steps == [("", head()), (head(), head())]
 
 
-def test_an_upgrade_that_fails_leaves_the_database_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = connect("", data_dir=tmp_path)
+def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rqdash.store.schema.head", lambda: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
-        upgrade(store)
+        upgrade(empty_store)
 
-    with store.read() as session:
+    with empty_store.read() as session:
         assert inspect(session.connection()).get_table_names() == []
 
 
@@ -140,6 +138,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_store("", data_dir=tmp_path)
 
 
+@ON_SQLITE
 def test_sqlite_is_set_up_for_several_processes(store: Store) -> None:
     with store.read() as session:
         found = {
@@ -164,6 +163,7 @@ def test_what_an_exception_leaves_is_not_written(store: Store) -> None:
         assert session.get(SettingRow, "half") is None
 
 
+@ON_SQLITE
 def test_a_reader_sees_one_moment_while_another_writes(store: Store) -> None:
     with store.read() as reader:
         before = reader.scalar(select(CounterRow.value))
@@ -175,11 +175,11 @@ def test_a_reader_sees_one_moment_while_another_writes(store: Store) -> None:
     assert store.counter("ones") == 1
 
 
-def test_processes_that_start_and_write_at_once_lose_nothing(tmp_path: Path) -> None:
-    done = run_together(ADD_ONES, str(tmp_path), count=3)
+def test_processes_that_start_and_write_at_once_lose_nothing(database_url: str, reopened: Callable[[], Store], tmp_path: Path) -> None:
+    done = run_together(ADD_ONES, str(tmp_path), database_url, count=3)
 
     assert [(process.returncode, process.stderr) for process in done] == [(0, "")] * 3
-    assert open_store("", data_dir=tmp_path).counter("ones") == 300
+    assert reopened().counter("ones") == 300
 
 
 def test_threads_that_write_at_once_lose_nothing(store: Store) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from rqdash.access import throttle as module
 from rqdash.access.throttle import ACCOUNT_FAILURES, ADDRESS_FAILURES, Throttle
 from rqdash.errors import Throttled
-from rqdash.store import Store, open_store
+from rqdash.store import Store
 from rqdash.store.tables import ThrottleRow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -36,11 +36,6 @@ for _ in range(20):
         pass
 print(admitted)
 """
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store("", data_dir=tmp_path)
 
 
 @pytest.fixture

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from rqdash.access.tokens import Tokens
 from rqdash.errors import Conflict, Invalid, NotFound
 from rqdash.model.caller import Role
-from rqdash.store import Store, open_store
+from rqdash.store import Store
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store("", data_dir=tmp_path)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ BUSY_TIMEOUT_S = 5
 CONNECTIONS = 8
 MORE_CONNECTIONS = 24
 """More than one thread of a serving process needs one at a time is rare; the rest wait up to BUSY_TIMEOUT_S."""
+UNDEFINED_TABLE = "42P01"
 COUNTER = select(CounterRow.value).where(CounterRow.name == bindparam("name"))
 UNUSABLE = "The dashboard's own database did not answer in time or cannot be written. Check its disk or its server, then try again."
 
@@ -168,8 +169,13 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (DatabaseError, InterfaceError, PoolTimeout) as error:
-        if isinstance(error, IntegrityError | ProgrammingError | DataError):
+        if isinstance(error, IntegrityError | ProgrammingError | DataError) and not _lacks_table(error):
             # These say that a statement is wrong, or that a row exists already, which callers want to know.
             raise
         # from None: a driver's text names the server and the user.
         raise StoreError(UNUSABLE, code="store_busy" if "locked" in str(error) else None) from None
+
+
+def _lacks_table(error: DatabaseError) -> bool:
+    """Whether PostgreSQL misses a table: somebody took it away, which SQLite calls an operational error."""
+    return getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE

@@ -27,10 +27,12 @@ def open_store(url: str, *, data_dir: Path) -> Store:
     Raises StoreError when it cannot be used, is newer than this code, or older: then `rqdash db upgrade` is named.
     """
     store = connect(url, data_dir=data_dir)
-    with store.locked():
-        _ensure(store)
-    # The next user connects by himself: this process may be about to fork.
-    store.close()
+    try:
+        with store.locked():
+            _ensure(store)
+    finally:
+        # The next user connects by himself: this process may be about to fork.
+        store.close()
     return store
 
 
