@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 
 from rqdash.store import Store, connect, open_store
 from rqdash.store.keys import make_keys
+from rqdash.store.tables import Base
 
 KINDS = ("sqlite", "postgresql")
 FAST = "ALTER SYSTEM SET synchronous_commit = off"
@@ -105,3 +106,12 @@ def reopened(database_url: str, tmp_path: Path) -> Iterator[Callable[[], Store]]
     yield again
     for each in opened:
         each.close()
+
+
+def everything_stored(store: Store) -> bytes:
+    """All that the database holds: SQLite's files, or the rows of every table of PostgreSQL as text."""
+    if store.is_sqlite:
+        return b"".join(path.read_bytes() for path in sorted(store.data_dir.glob("rqdash.db*")))
+    with store.read() as session:
+        rows = [row for table in Base.metadata.sorted_tables for row in session.execute(select(table))]
+    return "\n".join(map(repr, rows)).encode()

@@ -16,6 +16,7 @@ from rqdash.model.caller import Role
 from rqdash.settings import Settings
 from rqdash.store import Store
 from rqdash.store.tables import AccountRow
+from tests.databases import everything_stored
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -275,4 +276,4 @@ def test_links_are_stored_as_hashes(access: Access, store: Store) -> None:
     link = access.links.issue(now=NOW)
     store.close()
 
-    assert all(link.encode() not in path.read_bytes() for path in store.data_dir.glob("rqdash.db*"))
+    assert link.encode() not in everything_stored(store)

@@ -22,6 +22,7 @@ from rqdash.profiles.secrets import Clear, Keep, SecretEdits, Set
 from rqdash.settings import Settings
 from rqdash.store import Store
 from rqdash.store.tables import ProfileRow, SecretRow
+from tests.databases import everything_stored
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ORDERS = Profile("orders", host="10.0.0.1")
@@ -324,7 +325,7 @@ def test_secrets_are_nowhere_in_the_database_in_clear(profiles: Profiles, store:
     store.close()
 
     assert "hunter" not in repr(made)
-    assert all(b"hunter" not in path.read_bytes() for path in store.data_dir.glob("rqdash.db*"))
+    assert b"hunter" not in everything_stored(store)
 
 
 @pytest.mark.parametrize("value", ["", "x" * 4097])

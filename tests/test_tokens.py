@@ -10,6 +10,7 @@ from rqdash.access.tokens import Tokens
 from rqdash.errors import Conflict, Invalid, NotFound
 from rqdash.model.caller import Role
 from rqdash.store import Store
+from tests.databases import everything_stored
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -87,4 +88,4 @@ def test_the_token_is_not_in_the_database(tokens: Tokens, store: Store) -> None:
     raw = tokens.add("ci", role=Role.VIEWER)
     store.close()
 
-    assert all(raw.encode() not in path.read_bytes() for path in store.data_dir.glob("rqdash.db*"))
+    assert raw.encode() not in everything_stored(store)
