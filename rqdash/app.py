@@ -37,7 +37,7 @@ from rqdash.settings import settings as read_settings
 from rqdash.store import open_store
 from rqdash.store.keys import session_key
 from rqdash.web import filters
-from rqdash.web.binding import Binding, handle_errors
+from rqdash.web.binding import POLL_HEADER, Binding, handle_errors
 from rqdash.web.pages import ROUTES
 from rqdash.web.security import secured
 from rqdash.web.services import Services
@@ -117,9 +117,10 @@ def flask_app(settings: Settings, services: Services) -> Flask:
     app.session_interface = FormCookie(settings)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(csrf_token=generate_csrf, version=__version__)
     filters.install(app)
     binding = Binding(app, services, csrf=CSRFProtect(app), is_cookie_secure=lambda: _is_secure(settings))
+    # After CSRFProtect, which sets a token of its own.
+    app.jinja_env.globals.update(csrf_token=_form_token, version=__version__)
     for route in ROUTES:
         binding.add(route)
     handle_errors(app, binding)
@@ -128,6 +129,11 @@ def flask_app(settings: Settings, services: Services) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_prefix=hops)  # type: ignore[method-assign]
     return app
+
+
+def _form_token() -> str:
+    """The token of forms; none to a poll, whose answer others may get too: the browser puts its own in."""
+    return "" if POLL_HEADER in request.headers else generate_csrf()
 
 
 class FormCookie(SecureCookieSessionInterface):

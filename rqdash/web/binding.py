@@ -15,8 +15,10 @@ from rqdash.errors import Invalid, NotSignedIn, RqdashError
 from rqdash.model.caller import STRANGER, Caller, Permission
 from rqdash.model.profile import Profile
 from rqdash.web import seam, shell
+from rqdash.web.digest import digest
 from rqdash.web.errors import ErrorPage, error_json, error_page, plain_page
 from rqdash.web.forms import Raw, Upload
+from rqdash.web.fragments import Fragments
 from rqdash.web.queues import KEY
 from rqdash.web.route import Acted, Notice, Page, Rejected, Result, Route, Scope, To
 from rqdash.web.security import safe_path
@@ -25,7 +27,10 @@ from rqdash.web.to_json import Json, to_json
 
 COOKIE = "rqdash_session"
 API = "/api/v1"
+HTML = "text/html; charset=utf-8"
 POLL_HEADER = "Rqdash-Poll"
+"""A poll says in it which digest it shows."""
+DIGEST_HEADER = "Rqdash-Digest"
 
 
 class Binding:
@@ -36,6 +41,7 @@ class Binding:
         self.services = services
         self.csrf = csrf
         self.is_cookie_secure = is_cookie_secure
+        self.fragments = Fragments()
 
     def add(self, route: Route) -> None:
         """Serves a route as a page, and under /api/v1 as JSON."""
@@ -137,7 +143,23 @@ class Binding:
             return self._redirected(result)
         status = result.status if isinstance(result, Rejected) else 200
         page = result.page if isinstance(result, Rejected) else result
-        return self._html(route.template, page, self._shell("", caller, route=route, raw=raw, answered=answered.profile), status=status)
+        around = self._shell("", caller, route=route, raw=raw, answered=answered.profile)
+        if route.is_live and status == 200:
+            return self._live(route, page, around)
+        return self._html(route.template, page, around, status=status)
+
+    def _live(self, route: Route, page: Page, around: shell.Shell) -> Response:
+        """A live page; to a poll only what changed, rendered once for all whose page is the same, or 204."""
+        shows = digest(page, shell.shared(around))
+        polled = request.headers.get(POLL_HEADER)
+        around = replace(around, digest=shows, is_fragment=polled is not None)
+        if polled is None:
+            return self._html(route.template, page, around, status=200)
+        if polled == shows:
+            return Response(status=204, headers={DIGEST_HEADER: shows})
+        key = (route.endpoint, request.script_root, request.full_path, shows)
+        text = self.fragments.get(key, lambda: self._text(route.template, page, around))
+        return Response(text, content_type=HTML, headers={DIGEST_HEADER: shows})
 
     def _redirected(self, to: To) -> Response:
         if to.session is not None:
@@ -187,9 +209,12 @@ class Binding:
         return Response(json.dumps(body), status, content_type="application/json")
 
     def _html(self, template: str, page: Page, around: shell.Shell, *, status: int) -> Response:
+        return Response(self._text(template, page, around), status, content_type=HTML)
+
+    def _text(self, template: str, page: Page, around: shell.Shell) -> bytes:
         text = render_template(template, page=page, shell=around, backend=getattr(page, "mark", None))
         # Names of bytes that are not UTF-8 hold lone surrogates, which no encoder takes.
-        return Response(text.encode("utf-8", "replace"), status, content_type="text/html; charset=utf-8")
+        return text.encode("utf-8", "replace")
 
     def _shell(self, title: str, caller: Caller, *, route: Route | None, raw: Raw, answered: Profile | None = None) -> shell.Shell:
         """answered is the profile whose backend the page was read from; read anew, the name might point elsewhere by now."""
@@ -208,7 +233,9 @@ class Binding:
             chips=shell.chips(known, chosen=chosen),
             is_all_current=not chosen,
             flag=shell.flag(profile) if profile else None,
-            notices=(*_cautions(live, profile), *(Notice(*json.loads(str(text))) for text in get_flashed_messages())),
+            cautions=_cautions(live, profile),
+            # A poll leaves them for the page that they are meant for.
+            notices=() if POLL_HEADER in request.headers else tuple(Notice(*json.loads(str(text))) for text in get_flashed_messages()),
             may_operate=profile is not None and not profile.read_only and caller.may(Permission.OPERATE, profile.name),
             is_admin=caller.has(Permission.ADMIN),
             as_of=self.services.clock(),

@@ -68,4 +68,4 @@ def _job_id(backend: Backend, params: Params) -> str:
     return jobs_query.find(backend, sets.resolve_queue(backend, params.queue), params.registry, params.job_id)
 
 
-ROUTES = (Route("job", "GET", "/b/<backend>/job", Permission.VIEW, view, "job.html", parse, Scope.ONE, nav="queues"),)
+ROUTES = (Route("job", "GET", "/b/<backend>/job", Permission.VIEW, view, "job.html", parse, Scope.ONE, nav="queues", is_live=True),)

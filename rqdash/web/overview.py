@@ -154,4 +154,4 @@ def warnings(summary: BackendSummary) -> tuple[str, ...]:
     return tuple(found)
 
 
-ROUTES = (Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, nav="overview"),)
+ROUTES = (Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, nav="overview", is_live=True),)

@@ -88,4 +88,4 @@ def tabs(summary: QueueSummary, current: Registry) -> tuple[Tab, ...]:
     return tuple(Tab(registry, summary.count(registry), registry is current) for registry in shown)
 
 
-ROUTES = (Route("queue", "GET", "/b/<backend>/queue", Permission.VIEW, view, "queue.html", parse, Scope.ONE, nav="queues"),)
+ROUTES = (Route("queue", "GET", "/b/<backend>/queue", Permission.VIEW, view, "queue.html", parse, Scope.ONE, nav="queues", is_live=True),)

@@ -121,4 +121,4 @@ COLUMNS: dict[str, Callable[[QueueRow], tuple[float | str, str]]] = {
     **{registry.value: _column(registry) for registry in Registry},
 }
 
-ROUTES = (Route("queues", "GET", "/queues", Permission.VIEW, view, "queues.html", parse, Scope.MANY, nav="queues"),)
+ROUTES = (Route("queues", "GET", "/queues", Permission.VIEW, view, "queues.html", parse, Scope.MANY, nav="queues", is_live=True),)

@@ -66,7 +66,7 @@ Result = Page | To | Acted
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method on one rule. needs names the services that the view takes as keyword arguments."""
+    """One method on one rule. needs names the services that the view takes as keyword arguments; a live page keeps itself current."""
 
     endpoint: str
     method: str
@@ -80,3 +80,4 @@ class Route:
     nav: str = ""
     in_api: bool = True
     audit: str = ""
+    is_live: bool = False

@@ -46,7 +46,11 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Everything around a page. caller is None for a stranger; may_operate speaks for the page's backend."""
+    """Everything around a page. caller is None for a stranger; may_operate speaks for the page's backend.
+
+    cautions are what Sentinel says of it, notices what was just done. digest tells what a live page shows, "" for other pages;
+    is_fragment: only what a poll morphs in is rendered.
+    """
 
     title: str
     caller: Caller | None = None
@@ -59,6 +63,9 @@ class Shell:
     is_admin: bool = False
     as_of: datetime | None = None
     scope_endpoint: str = "overview"
+    cautions: tuple[Notice, ...] = ()
+    digest: str = ""
+    is_fragment: bool = False
 
     @property
     def down(self) -> int:
@@ -87,6 +94,12 @@ CAUTIONS = {
     Health.NO_MASTER: "No master.",
     Health.BLIND: "No Sentinel answers.",
 }
+
+
+def shared(shell: Shell) -> tuple[object, ...]:
+    """What of a shell is inside the part of a page that a poll morphs: the same for all callers of the same rights."""
+    role = shell.caller.role if shell.caller else None
+    return (shell.chips, shell.is_all_current, shell.flag, shell.cautions, shell.may_operate, role, shell.scope_endpoint)
 
 
 def nav(caller: Caller, current: str) -> tuple[NavItem, ...]:

@@ -117,4 +117,4 @@ def _down(reply: Reply[WorkerList], problem: Problem) -> DownWorkers:
     return DownWorkers(mark(reply.profile), problem, reply.value.total if reply.value else None, reply.as_of)
 
 
-ROUTES = (Route("workers", "GET", "/workers", Permission.VIEW, view, "workers.html", parse, Scope.MANY, nav="workers"),)
+ROUTES = (Route("workers", "GET", "/workers", Permission.VIEW, view, "workers.html", parse, Scope.MANY, nav="workers", is_live=True),)

@@ -1,4 +1,4 @@
-// Keys of visual.md 12 for what exists: g and a letter, 0-9 for the scope, j k x a on rows, r m for the ticked, Esc.
+// Keys of visual.md 12 for what exists: g and a letter, 0-9 for the scope, j k x a on rows, r m for the ticked, p to pause, Esc.
 import { recall } from "./store.js";
 
 const G_MS = 1200;
@@ -39,6 +39,7 @@ const keys = {
   a: () => press("[data-select='all']"),
   r: () => press("button[data-key='r']"),
   m: () => press("button[data-key='m']"),
+  p: () => press("[data-live='pause']"),
   Escape: () => press("[data-select='clear']"),
 };
 

@@ -38,6 +38,7 @@ export function start(form, signal) {
   clear?.addEventListener("click", () => set(boxes(), false), { signal });
   // The browser fills ticks in again on "back", after the page was shown.
   addEventListener("pageshow", show, { signal });
+  addEventListener("morphed", show, { signal });
 
   for (const element of [all?.closest("label"), clear]) element?.removeAttribute("hidden");
   show();

@@ -45,16 +45,16 @@ function addZone(time, zone, now) {
 
 export function start(element, signal) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const times = [...element.querySelectorAll("time[data-shows]")];
-  const ages = times.filter((time) => ["ago", "for"].includes(time.dataset.shows));
-  const drawAll = (some) => {
+  const drawAll = () => {
     const now = new Date();
-    for (const time of some) draw(time, now);
+    for (const time of element.querySelectorAll("time[data-shows]")) {
+      if (!time.title.includes(`${zone};`)) addZone(time, zone, now);
+      draw(time, now);
+    }
   };
-  for (const time of times) addZone(time, zone, new Date());
-  drawAll(times);
-  if (!ages.length) return;
-  const timer = setInterval(() => document.hidden || drawAll(ages), 1000);
+  drawAll();
+  const timer = setInterval(() => document.hidden || drawAll(), 1000);
   signal.addEventListener("abort", () => clearInterval(timer));
-  document.addEventListener("visibilitychange", () => drawAll(ages), { signal });
+  document.addEventListener("visibilitychange", drawAll, { signal });
+  addEventListener("morphed", drawAll, { signal });
 }
