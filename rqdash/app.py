@@ -36,7 +36,7 @@ from rqdash.settings import Settings
 from rqdash.settings import settings as read_settings
 from rqdash.store import open_store
 from rqdash.store.keys import session_key
-from rqdash.web import filters
+from rqdash.web import assets, filters
 from rqdash.web.binding import POLL_HEADER, Binding, handle_errors
 from rqdash.web.pages import ROUTES
 from rqdash.web.security import secured
@@ -112,7 +112,8 @@ def live_backend(profiles: Profiles, policy: TargetPolicy, profile: Profile) -> 
 
 def flask_app(settings: Settings, services: Services) -> Flask:
     """Flask around the services: templates, security, and every route as a page and as JSON."""
-    app = Flask("rqdash", template_folder=str(_folder("templates")), static_folder=str(_folder("static")))
+    app = Flask("rqdash", template_folder=str(folder("templates")), static_folder=None)
+    assets.install(app, folder("static"))
     app.config.update(_config(settings))
     app.session_interface = FormCookie(settings)
     app.jinja_env.undefined = StrictUndefined
@@ -158,7 +159,6 @@ def _config(settings: Settings) -> dict[str, Any]:
         "MAX_CONTENT_LENGTH": FORM_BYTES,
         "MAX_FORM_MEMORY_SIZE": FORM_BYTES,
         "TRUSTED_HOSTS": list(settings.trusted_hosts) or None,
-        "SEND_FILE_MAX_AGE_DEFAULT": 3600,
     }
 
 
@@ -170,7 +170,7 @@ def _finished(response: Response) -> Response:
     return secured(response, is_https=request.is_secure, is_static=request.endpoint == "static")
 
 
-def _folder(name: str) -> Path:
+def folder(name: str) -> Path:
     """Where templates or static files are: in the installed package, or beside it in a checkout."""
     inside = Path(__file__).parent / name
     return inside if inside.is_dir() else Path(__file__).parent.parent / name

@@ -64,6 +64,7 @@ class Document(HTMLParser):
         super().__init__()
         self.links: list[Link] = []
         self.forms: list[Form] = []
+        self.sources: list[str] = []
         self.words: list[str] = []
         self._ids: dict[str, Form] = {}
         self._open: Form | None = None
@@ -85,6 +86,7 @@ class Document(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in attrs}
         self.words += [said["title"]] if "title" in said else []
+        self.sources += [said[name] for name in ("src", "href") if name in said and tag in ("link", "script", "img", "use")]
         if tag == "a" and "href" in said:
             self._link = Link(said["href"], said.get("title", ""))
             self.links.append(self._link)

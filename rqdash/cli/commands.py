@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from rqdash import __version__
+from rqdash.cli.check import check
 from rqdash.cli.demo import demo
 from rqdash.cli.export import export
 from rqdash.cli.frame import Sentences, environment
@@ -12,6 +13,7 @@ from rqdash.cli.importing import import_files
 from rqdash.cli.keys import keys
 from rqdash.cli.people import link, token, user
 from rqdash.cli.serve import serve
+from rqdash.cli.static import static
 
 
 @click.group(cls=Sentences)
@@ -40,5 +42,5 @@ def upgrade_database() -> None:
     )
 
 
-for command in (demo, serve, user, token, link, keys, import_files, export):
+for command in (demo, serve, check, static, user, token, link, keys, import_files, export):
     main.add_command(command)

@@ -7,8 +7,10 @@ import sys
 
 import click
 
+from rqdash.cli.check import mistakes
 from rqdash.cli.frame import opened
 from rqdash.cli.listen import bind_address, check_port
+from rqdash.errors import SettingsError
 from rqdash.settings import Settings
 
 NOBODY = "There is no account yet. Make the first one: rqdash user add NAME --role admin"
@@ -17,14 +19,14 @@ NOBODY = "There is no account yet. Make the first one: rqdash user add NAME --ro
 @click.command()
 def serve() -> None:
     """Serve the dashboard, set up by the variables RQDASH_*."""
-    from rqdash.profiles.registry import open_profiles
-
+    # Here, where a mistake is a sentence; the serving processes look again, each when it starts.
+    wrong = mistakes(os.environ)
+    if wrong:
+        raise SettingsError("\n".join(wrong))
     with opened() as data:
         settings = data.settings
         if not data.access.accounts.list():
             click.echo(NOBODY, err=True)
-        # Here, where a mistake is a sentence; the serving processes do it again, each when it starts.
-        open_profiles(data.store, settings).provision(settings.profiles_file)
     check_port(settings.host, settings.port, remedy="Give another: RQDASH_PORT.")
     command = gunicorn(settings)
     sys.stdout.flush()
@@ -48,6 +50,9 @@ def gunicorn(settings: Settings) -> list[str]:
         str(settings.threads),
         "--log-level",
         settings.log_level.lower(),
+        # Names of queues and ids of jobs travel in addresses, up to 1 KB each before they are written out.
+        "--limit-request-line",
+        "8190",
         "--no-control-socket",
         "rqdash.app:create_app()",
     ]

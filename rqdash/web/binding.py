@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, flash, get_flashed_messages, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.exceptions import SecurityError
 
 from rqdash.backends.backend import Backend
 from rqdash.errors import Invalid, NotSignedIn, RqdashError
@@ -262,6 +263,8 @@ def _cautions(live: Sequence[Backend], profile: Profile | None) -> tuple[Notice,
 def handle_errors(app: Flask, binding: Binding) -> None:
     """Every error of ours, of HTTP and of a bug becomes a page or JSON; none shows an exception's text."""
     app.register_error_handler(RqdashError, lambda error: binding.error(error_page(error)))
+    # Without a host that is ours there are no addresses of ours, so there can be no page.
+    app.register_error_handler(SecurityError, lambda _: Response(STRANGE_HOST, 400, content_type="text/plain; charset=utf-8"))
 
     def http(error: Any) -> Response:
         code = int(getattr(error, "code", 500) or 500)
@@ -274,6 +277,7 @@ def handle_errors(app: Flask, binding: Binding) -> None:
         app.register_error_handler(code, http)
 
 
+STRANGE_HOST = "rqdash does not answer to this host name; RQDASH_TRUSTED_HOSTS says to which.\n"
 HTTP_MESSAGES = {
     400: "The request is not one that rqdash understands.",
     404: "No page has this address.",
