@@ -1,23 +1,52 @@
-"""python -m bench: prints what every page and every action costs; fails when a page costs more than it may."""
+"""python -m bench: measures, prints tables, writes bench/results; answers 1 when a ratio is beyond what is allowed.
+
+--small takes seconds: little data, no rivals, nothing written. Parts named on the command line are run alone.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
-from bench import actions, rendering, round_trips
-from bench.seed import Size
+from bench import parts, results
+from bench.parts import FULL, PARTS, SMALL, Scale
+from bench.tables import Table
 
 
-def main() -> int:
-    size = Size()
-    jobs = f"{size.queued:,} queued, {size.failed:,} failed and {size.finished:,} finished jobs"
-    print(f"{size.queues} queues, {jobs}, {size.workers} workers")
-    rows = round_trips.measured(size)
-    print(round_trips.table(rows), end="\n\n")
-    pages = rendering.measured()
-    print(rendering.table(pages), end="\n\n")
-    actions.run()
-    return 0 if all(row.is_fine for row in (*rows, *pages)) else 1
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"some of: {', '.join(PARTS)} (all of them when none is named)")
+    parser.add_argument("--small", action="store_true", help="little data, no rivals, nothing written: seconds")
+    parser.add_argument("--no-write", action="store_true", help="print only")
+    chosen = parser.parse_args(arguments)
+    scale = SMALL if chosen.small else FULL
+    began_at, began_s, load = datetime.now(UTC), time.monotonic(), results.load()
+    tables = run(scale, chosen.parts or list(PARTS), say=_say)
+    took_s = time.monotonic() - began_s
+    verdicts = [verdict for table in tables for verdict in table.verdicts]
+    failed = [verdict for verdict in verdicts if not verdict.is_fine]
+    print(f"\n{len(verdicts) - len(failed)} of {len(verdicts)} ratios are within what is allowed; {took_s / 60:.1f} minutes.")
+    print("\n".join(verdict.line for verdict in failed))
+    if not (chosen.small or chosen.no_write or chosen.parts):
+        results.write(tables, results.facts(began_at=began_at, took_s=took_s, data=scale.described, load=load))
+    return 1 if failed else 0
+
+
+def run(scale: Scale, names: Sequence[str], *, say: Callable[[Table], None]) -> list[Table]:
+    """The tables of these parts, each told to say as it comes. Raises KeyError for a part there is not."""
+    found: list[Table] = []
+    for name in names:
+        for table in parts.tables(name, scale):
+            say(table)
+            found.append(table)
+    return found
+
+
+def _say(table: Table) -> None:
+    print(f"\n{table.as_text()}", flush=True)
 
 
 if __name__ == "__main__":

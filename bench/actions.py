@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from bench.snapshots import kept, restored
+from bench.tables import Table, Verdict
 from rqdash.access.actor import Actor
+from rqdash.access.audit import Audit
 from rqdash.actions import cancel, delete, empty, move, requeue
 from rqdash.backends.backend import Backend
-from rqdash.demo.servers import Server, start_server
+from rqdash.demo.servers import Server
 from rqdash.model.profile import Profile
 from rqdash.model.registry import Registry
+from rqdash.store import open_store
 
-SIZES = (200, 2_000, 20_000, 100_000)
 BATCH = 200
-ROUNDS = 5
 LIMIT_MS = 5.0
 LOGGED_US = 100
 """SLOWLOG's threshold: at 0 it would log each command inside a script too, and that is most of the time then."""
@@ -33,7 +36,7 @@ Action = Callable[[Backend, Actor, Sequence[str]], object]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One action on 200 jobs scattered over a registry; size is how many jobs are in it."""
+    """One action on 200 jobs scattered over a registry."""
 
     name: str
     registry: Registry
@@ -79,64 +82,67 @@ CASES = (
 )
 
 
-def run() -> None:
-    """Prints a table: the longest that one command of each action held the server."""
-    with tempfile.TemporaryDirectory() as folder, _backend(Path(folder)) as (backend, actor, server):
-        print(f"{'200 jobs of':<20}" + "".join(f"{size:>12,}" for size in SIZES))
-        for case in CASES:
-            print(f"{case.name:<20}" + "".join(f"{_measured(case, size, backend, actor, server):>12}" for size in SIZES), flush=True)
+def table(sizes: Sequence[int], *, rounds: int) -> Table:
+    """The longest that one call of each action held the server, the median of the rounds, by the list's or registry's size."""
+    with TemporaryDirectory() as directory:
+        folder = Path(directory)
+        store = open_store("", data_dir=folder)
+        actor = Actor("command line", "bench", "", Audit(store))
+        dumps = {
+            (registry, size): kept(folder, f"{registry}-{size}", make=_filler(registry, size))
+            for registry in (Registry.QUEUED, Registry.FAILED)
+            for size in sizes
+        }
+        found = {
+            (case.name, size): median(_longest_ms(dumps[case.registry, size], case, actor, number) for number in range(rounds))
+            for case in CASES
+            for size in sizes
+        }
+        store.close()
+    rows = [(case.name, *(round(found[case.name, size], 2) for size in sizes)) for case in CASES]
+    longest = {case.name: max(found[case.name, size] for size in sizes) for case in CASES}
+    verdicts = [Verdict(f"{name}, 200 jobs", f"{ms:.1f} ms", f"{LIMIT_MS:.0f} ms", ms <= LIMIT_MS) for name, ms in longest.items()]
+    head = (f"{BATCH} jobs of", *(f"{size:,}" for size in sizes))
+    return Table("The longest call of an action, ms", head, rows, f"By SLOWLOG, the median of {rounds} rounds.", verdicts)
+
+
+def _longest_ms(dump: Path, case: Case, actor: Actor, number: int) -> float:
+    with restored(dump) as server, _backend(server) as backend, server.client() as client:
+        name = "rq:queue:mail" if case.registry is Registry.QUEUED else f"rq:{case.registry}:mail"
+        stored = client.lrange(name, 0, -1) if case.registry is Registry.QUEUED else client.zrange(name, 0, -1)
+        chosen = random.Random(number).sample([raw.decode() for raw in stored], BATCH)
+        client.config_set("slowlog-log-slower-than", LOGGED_US)
+        client.slowlog_reset()
+        case.action(backend, actor, chosen)
+        client.config_set("slowlog-log-slower-than", -1)
+        return max((entry["duration"] for entry in client.slowlog_get(128)), default=0) / 1000
 
 
 @contextmanager
-def _backend(folder: Path) -> Iterator[tuple[Backend, Actor, Server]]:
-    from rqdash.access.audit import Audit
-    from rqdash.store import open_store
-
-    server = start_server(folder / "server")
-    profile = Profile(name="bench", host="127.0.0.1", port=server.port)
-    retry = Retry(NoBackoff(), 0)
+def _backend(server: Server) -> Iterator[Backend]:
+    profile, retry = Profile(name="bench", host="127.0.0.1", port=server.port), Retry(NoBackoff(), 0)
     backend = Backend(profile, reader=server.client(retry=retry), writer=server.client(retry=retry))
     try:
-        yield backend, Actor("command line", "bench", "", Audit(open_store("", data_dir=folder))), server
+        yield backend
     finally:
         backend.close()
-        server.stop()
 
 
-def _measured(case: Case, size: int, backend: Backend, actor: Actor, server: Server) -> str:
-    """The median over the rounds of the longest command, with "!" over 5 ms."""
-    longest = []
-    with server.client() as client:
-        for number in range(ROUNDS):
-            ids = _fill(client, case.registry, size)
-            chosen = random.Random(number).sample(ids, BATCH)
-            client.config_set("slowlog-log-slower-than", LOGGED_US)
-            client.slowlog_reset()
-            case.action(backend, actor, chosen)
-            client.config_set("slowlog-log-slower-than", -1)
-            longest.append(max((entry["duration"] for entry in client.slowlog_get(128)), default=0) / 1000)
-    median = sorted(longest)[ROUNDS // 2]
-    return f"{median:.2f} ms{'!' if median > LIMIT_MS else ''}"
+def _filler(registry: Registry, size: int) -> Callable[[redis.Redis], None]:
+    """So many jobs with hashes as RQ's, in one list or registry."""
 
-
-def _fill(client: redis.Redis, registry: Registry, size: int) -> list[str]:
-    """Ids of so many jobs with hashes as RQ's, in one list or registry, on a server otherwise empty."""
-    # Valkey would free the old data in the background, next to what is measured.
-    client.execute_command("FLUSHALL", "SYNC")
-    ids = [f"{random.Random(number).getrandbits(128):032x}" for number in range(size)]
-    pipeline = client.pipeline(transaction=False)
-    for job_id in ids:
-        fields = {"status": registry.value, "origin": "mail", "data": b"x" * 300, "enqueued_at": "2026-01-01T00:00:00.000000Z"}
-        pipeline.hset(f"rq:job:{job_id}", mapping=fields)
-        if registry is Registry.QUEUED:
-            pipeline.rpush("rq:queue:mail", job_id)
-        else:
-            pipeline.zadd(f"rq:{registry}:mail", {job_id: 4e9})
-        if len(pipeline) > 20_000:
+    def make(client: redis.Redis) -> None:
+        with client.pipeline(transaction=False) as pipeline:
+            for number in range(size):
+                job_id = f"{random.Random(number).getrandbits(128):032x}"
+                fields = {"status": registry.value, "origin": "mail", "data": b"x" * 300, "enqueued_at": "2026-01-01T00:00:00.000000Z"}
+                pipeline.hset(f"rq:job:{job_id}", mapping=fields)
+                if registry is Registry.QUEUED:
+                    pipeline.rpush("rq:queue:mail", job_id)
+                else:
+                    pipeline.zadd(f"rq:{registry}:mail", {job_id: 4e9})
+                if len(pipeline) > 20_000:
+                    pipeline.execute()
             pipeline.execute()
-    pipeline.execute()
-    return ids
 
-
-if __name__ == "__main__":
-    run()
+    return make

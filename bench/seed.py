@@ -17,26 +17,42 @@ from redis.client import Pipeline
 from rqdash.model.keys import Keys
 
 BATCH = 1000
-PAYLOADS = 500
 WORKER_TTL_S = 86_400
+RESULT_TTL_S = 86_400
+FAILURE_TTL_S = 31_536_000
 NAMES = ("emails", "images", "reports", "crm-sync", "billing", "etl", "webhooks", "search-index")
-FUNCTIONS = ("app.mail.send_receipt", "app.media.resize", "app.reports.build_pdf", "app.sync.push", "app.billing.charge")
+FUNCTIONS = (
+    "shop.mail.send_receipt",
+    "shop.media.resize_image",
+    "shop.reports.build_pdf",
+    "shop.sync.push_to_crm",
+    "shop.billing.charge_invoice",
+)
 ERRORS = (
     ("requests.exceptions.ConnectTimeout", "HTTPSConnectionPool(host='api.example', port=443): Max retries exceeded"),
     ("ValueError", "invalid literal for int() with base 10: 'n/a'"),
     ("KeyError", "'customer_id'"),
+    ("requests.exceptions.ReadTimeout", "HTTPSConnectionPool(host='api.example', port=443): Read timed out. (read timeout=10)"),
+    ("rq.timeouts.JobTimeoutException", "Task exceeded maximum timeout value (180 seconds)"),
 )
+EMPTY = dict.fromkeys(("success_callback_name", "failure_callback_name", "stopped_callback_name", "group_id", "last_heartbeat"), "")
+"""Fields that RQ 3.0 writes into every job, empty or not."""
 TRACE = """Traceback (most recent call last):
   File "/srv/venv/lib/python3.12/site-packages/rq/worker/base.py", line 1650, in perform_job
     return_value = job.perform()
                    ^^^^^^^^^^^^^
+  File "/srv/venv/lib/python3.12/site-packages/rq/job.py", line 1492, in perform
+    self._result = self._execute()
+                   ^^^^^^^^^^^^^^^
   File "/srv/venv/lib/python3.12/site-packages/rq/job.py", line 1541, in _execute
     result = self.func(*self.args, **self.kwargs)
              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   File "/srv/app/tasks.py", line {line}, in run
     answer = session.post(url, json=body, timeout=10)
              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-{error}: {message}
+  File "/srv/venv/lib/python3.12/site-packages/requests/adapters.py", line 700, in send
+    raise ConnectionError(error, request=request)
+{error}: {message} (attempt {attempt})
 """
 
 
@@ -61,7 +77,6 @@ class _Filler:
         self.client, self.size, self.now, self.keys = client, size, now, keys
         self.random = random.Random(1)
         self.queues = ["hot"] + [f"{NAMES[index % len(NAMES)]}-{index:04d}" for index in range(1, size.queues)]
-        self.payloads = [self._payload() for _ in range(PAYLOADS)]
 
     def fill(self) -> None:
         for names in _batches(self.queues):
@@ -76,26 +91,32 @@ class _Filler:
             self._worker(index)
 
     def _queue(self, number: int, total: int) -> str:
-        return self.queues[0] if number < total // 2 else self.queues[number % len(self.queues)]
+        """The first half to the first queue, the rest to the others in turn."""
+        if number < total // 2 or len(self.queues) == 1:
+            return self.queues[0]
+        return self.queues[1 + number % (len(self.queues) - 1)]
 
     def _payload(self) -> tuple[bytes, str]:
+        """A job's data, of its own as real jobs have it, and the description that RQ makes of it."""
         function, number = self.random.choice(FUNCTIONS), self.random.randrange(10**6)
-        arguments = (number, f"user{number % 1000}@example.com")
-        keywords = {"tenant": f"t{number % 500}", "dry_run": False}
+        arguments = (number, f"user{self.random.randrange(10**5)}@example.com")
+        keywords = {"tenant": f"t{number % 500}", "attempt": number % 3, "dry_run": False}
         data = zlib.compress(pickle.dumps((function, None, arguments, keywords)))
-        return data, f"{function}({arguments[0]}, '{arguments[1]}', tenant='{keywords['tenant']}', dry_run=False)"
+        shown = ", ".join((*map(repr, arguments), *(f"{name}={value!r}" for name, value in sorted(keywords.items()))))
+        return data, f"{function}({shown})"
 
-    def _job(self, pipeline: Pipeline, queue: str, **fields: str | int) -> tuple[str, datetime]:
+    def _job(self, pipeline: Pipeline, queue: str, **fields: str | int | bytes) -> tuple[str, datetime]:
         job_id = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-        data, description = self.random.choice(self.payloads)
+        data, description = self._payload()
         enqueued_at = self.now - timedelta(seconds=self.random.randrange(300, 86_400))
         moments = {"created_at": _iso(enqueued_at - timedelta(milliseconds=3)), "enqueued_at": _iso(enqueued_at)}
-        plain = {"origin": queue, "description": description, "timeout": 180, "worker_name": "", **moments, **fields}
+        plain = {"origin": queue, "description": description, "timeout": 180, "worker_name": "", **EMPTY, **moments, **fields}
         pipeline.hset(self.keys.job(job_id), mapping={"data": data, **plain})
         return job_id, enqueued_at
 
     def _queued(self, pipeline: Pipeline, queue: str) -> None:
-        job_id, _ = self._job(pipeline, queue, status="queued", started_at="", ended_at="")
+        meta = {"meta": pickle.dumps({"source": "api"})} if self.random.random() < 0.2 else {}
+        job_id, _ = self._job(pipeline, queue, status="queued", started_at="", ended_at="", **meta)
         pipeline.rpush(self.keys.queue(queue), job_id)
 
     def _ended(self, pipeline: Pipeline, queue: str, status: str) -> tuple[str, dict[str, str | int | float]]:
@@ -103,23 +124,26 @@ class _Filler:
         ended_at = started_at + timedelta(seconds=self.random.randrange(1, 50))
         worker = f"worker-{self.random.randrange(max(self.size.workers, 1)):04d}"
         moments = {"started_at": _iso(started_at), "ended_at": _iso(ended_at)}
-        job_id, _ = self._job(pipeline, queue, status=status, **moments, worker_name=worker)
+        kept = {"result_ttl": RESULT_TTL_S} if status == "finished" else {}
+        job_id, _ = self._job(pipeline, queue, status=status, **moments, **kept, worker_name=worker)
+        pipeline.expire(self.keys.job(job_id), FAILURE_TTL_S if status == "failed" else RESULT_TTL_S)
         times = {"execution_started_at": started_at.timestamp(), "execution_ended_at": ended_at.timestamp()}
-        return job_id, {"worker_name": worker, **times}
+        return job_id, {"worker_name": worker, "execution_id": self._execution_id(), **times}
 
     def _failed(self, pipeline: Pipeline, queue: str) -> None:
         job_id, result = self._ended(pipeline, queue, "failed")
         error, message = self.random.choice(ERRORS)
-        text = TRACE.format(line=self.random.randrange(10, 400), error=error, message=message)
+        text = TRACE.format(line=self.random.randrange(10, 400), error=error, message=message, attempt=self.random.randrange(1, 4))
         packed = base64.b64encode(zlib.compress(text.encode()))
         pipeline.xadd(self.keys.results(job_id), {"type": 2, **result, "exc_string": packed})
-        pipeline.zadd(self.keys.registry("failed", queue), {job_id: int(result_end(result)) + 31_536_000})
+        pipeline.zadd(self.keys.registry("failed", queue), {job_id: int(result_end(result)) + FAILURE_TTL_S})
 
     def _finished(self, pipeline: Pipeline, queue: str) -> None:
         job_id, result = self._ended(pipeline, queue, "finished")
         value = base64.b64encode(pickle.dumps({"ok": True, "rows": 17}))
         pipeline.xadd(self.keys.results(job_id), {"type": 1, **result, "return_value": value})
-        pipeline.zadd(self.keys.registry("finished", queue), {job_id: int(self.now.timestamp()) + 86_400})
+        pipeline.expire(self.keys.results(job_id), RESULT_TTL_S)
+        pipeline.zadd(self.keys.registry("finished", queue), {job_id: int(self.now.timestamp()) + RESULT_TTL_S})
 
     def _worker(self, index: int) -> None:
         name = f"worker-{index:04d}"
@@ -144,7 +168,7 @@ class _Filler:
             "hostname": f"host-{index % 20:02d}.example",
             "ip_address": f"10.0.{index % 20}.{index % 250}:40000",
             "version": "3.0.0",
-            "python_version": "3.12.7",
+            "python_version": "3.12.7 (main, Oct  8 2024, 08:51:20) [GCC 13.2.0]",
             "state": state,
             "successful_job_count": self.random.randrange(5000),
             "failed_job_count": self.random.randrange(200),
@@ -152,8 +176,9 @@ class _Filler:
         }
 
     def _running(self, pipeline: Pipeline, worker: str, queue: str) -> None:
-        started_at, execution = self.now - timedelta(seconds=20), uuid.UUID(int=self.random.getrandbits(128), version=4).hex
-        job_id, _ = self._job(pipeline, queue, status="started", started_at=_iso(started_at), ended_at="", worker_name=worker)
+        started_at, execution = self.now - timedelta(seconds=20), self._execution_id()
+        moments = {"started_at": _iso(started_at), "last_heartbeat": _iso(self.now), "ended_at": ""}
+        job_id, _ = self._job(pipeline, queue, status="started", **moments, worker_name=worker)
         composite, deadline = f"{job_id}:{execution}", int(self.now.timestamp()) + WORKER_TTL_S
         moment = started_at.timestamp()
         execution_fields = {"id": execution, "job_id": job_id, "worker_name": worker, "created_at": moment, "last_heartbeat": moment}
@@ -161,6 +186,11 @@ class _Filler:
         pipeline.zadd(self.keys.executions(job_id), {execution: deadline})
         pipeline.zadd(self.keys.registry("started", queue), {composite: deadline})
         pipeline.sadd(self.keys.worker_executions(worker), composite)
+        for key in (self.keys.execution(composite), self.keys.executions(job_id), self.keys.worker_executions(worker)):
+            pipeline.expire(key, WORKER_TTL_S)
+
+    def _execution_id(self) -> str:
+        return uuid.UUID(int=self.random.getrandbits(128), version=4).hex
 
 
 def result_end(result: dict[str, str | int | float]) -> float:

@@ -28,6 +28,10 @@ from rqdash.backends.policy import TargetPolicy
 from rqdash.backends.probe import probe
 from rqdash.errors import Conflict, Refused, Stale
 from rqdash.model.profile import Profile, Secrets
+from rqdash.operations.records import Records
+from rqdash.operations.requests import Operations
+from rqdash.operations.runner import Planner, Runner
+from rqdash.operations.sweeper import Sweeper
 from rqdash.profiles.pending import PendingImports
 from rqdash.profiles.registry import Profiles, open_profiles
 from rqdash.profiles.secrets import open_vault
@@ -36,8 +40,10 @@ from rqdash.settings import Settings
 from rqdash.settings import settings as read_settings
 from rqdash.store import open_store
 from rqdash.store.keys import session_key
+from rqdash.store.leases import Leases
 from rqdash.web import assets, filters
-from rqdash.web.binding import POLL_HEADER, Binding, handle_errors
+from rqdash.web.binding import POLL_HEADER, Binding
+from rqdash.web.failing import handle_errors
 from rqdash.web.pages import ROUTES
 from rqdash.web.security import secured
 from rqdash.web.services import Services
@@ -67,11 +73,12 @@ def _services(settings: Settings, backends: Mapping[str, Backend] | None, access
     profiles.provision(settings.profiles_file)
     policy = TargetPolicy(settings.allowed_targets, settings.unix_socket_dirs)
     live = backends if backends is not None else Backends(profiles, partial(live_backend, profiles, policy))
+    entrance = access or open_access(store, settings)
     # Substituted backends are what they are; the registry's are read anew at each request.
     fixed = tuple(backend.profile for backend in live.values()) if backends is not None else ()
     return Services(
         backends=live,
-        access=access or open_access(store, settings),
+        access=entrance,
         gatherer=Gatherer(deadline_s=settings.read_deadline_s),
         clock=lambda: datetime.now(UTC),
         known=profiles.all if backends is None else lambda: fixed,
@@ -79,13 +86,17 @@ def _services(settings: Settings, backends: Mapping[str, Backend] | None, access
             "profiles": profiles,
             "tester": Trials(partial(probe, policy=policy), Pace(store, "test", most=A_MINUTE)),
             "pending": PendingImports(store, open_vault(store)),
+            "operations": Operations(Records(store), live, entrance.audit),
         },
     )
 
 
-def background(settings: Settings, services: Services) -> Sequence[Part]:  # noqa: ARG001
-    """What goes on beside the requests."""
-    return ()
+def background(settings: Settings, services: Services | None = None) -> Sequence[Part]:
+    """What goes on beside the requests, or, without services, in a process of its own."""
+    services = services or _services(settings, None, None)
+    operations = services.others["operations"]
+    sweeper = Sweeper(services.backends, Leases(operations.records.store), services.access.audit)
+    return (Planner(operations), Runner(operations), sweeper)
 
 
 def _run_beside(app: Flask, parts: Sequence[Part]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -137,11 +138,13 @@ def _write(variant: str, folder: Path, made: Authority, port: int) -> None:
         r"listen 443 ssl;": f"listen {HOST}:{port} ssl;",
         r"ssl_certificate /[^;]+": f"ssl_certificate {certificate}",
         r"ssl_certificate_key /[^;]+": f"ssl_certificate_key {key}",
-        r"/etc/nginx/rqdash-proxy\.conf": str(ROOT / "deploy" / "nginx" / "rqdash-proxy.conf"),
+        r"/etc/nginx/rqdash-proxy\.conf": f"{folder}/rqdash-proxy.conf",
         r"/var/lib/rqdash-www": str(folder / "www"),
     }.items():
         site = re.sub(pattern, text.replace("\\", "\\\\"), site)
     (folder / "site.conf").write_text(site)
+    # Beside the rest: a checkout's path may hold what nginx would want quoted.
+    shutil.copy(ROOT / "deploy" / "nginx" / "rqdash-proxy.conf", folder)
     (folder / "mime.types").write_text(TYPES)
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user="user root;\n" if os.getuid() == 0 else ""))
 

@@ -16,8 +16,10 @@ from playwright.sync_api import BrowserContext
 from rqdash.demo.servers import HOST, Server, free_port, start_server
 from rqdash.model.caller import Role
 from rqdash.model.profile import Profile
+from tests.rich import rich
 from tests.served import Served, served
 from tests.stored import EXECUTION, Stored, packed, variety
+from tests.timed import timed
 
 LIVE, PROTECTED, READ_ONLY, EMPTY, ODD, DEAD, DISABLED = "live", "orders-eu-central-1a", "archive", "fresh", "odd", "legacy", "retired"
 DATABASES = {LIVE: 0, PROTECTED: 1, READ_ONLY: 2, EMPTY: 3, ODD: 4, DISABLED: 5}
@@ -83,8 +85,8 @@ def profiles(server: Server) -> tuple[Profile, ...]:
     at = {"host": HOST, "port": server.port}
     return (
         Profile(LIVE, hue="indigo", environment="prod", db=0, **at),
-        Profile(PROTECTED, hue="plum", environment="production", db=1, protected=True, **at),
-        Profile(READ_ONLY, hue="teal", db=2, read_only=True, **at),
+        Profile(PROTECTED, hue="plum", environment="production", db=1, protected=True, arguments="described", **at),
+        Profile(READ_ONLY, hue="teal", db=2, read_only=True, arguments="hidden", **at),
         Profile(EMPTY, hue="azure", environment="eu", db=3, **at),
         Profile(ODD, hue="violet", environment="test", db=4, **at),
         Profile(DEAD, hue="copper", environment="old", host=HOST, port=free_port()),
@@ -97,6 +99,8 @@ def fill(shown: Shown) -> None:
     for backend in (LIVE, PROTECTED, READ_ONLY):
         with shown.redis(backend) as client:
             usual(Stored(client))
+            rich(Stored(client), queue="billing")
+            timed(Stored(client))
     with shown.redis(ODD) as client:
         stored = variety(client)
         for number in range(56):

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -142,8 +142,13 @@ def watched(page: Page) -> Watched:
         if response.request.is_navigation_request() and response.frame == page.main_frame:
             found.status = response.status
 
+    def failed(request: Request) -> None:
+        # A live page that is left takes its poll with it.
+        if not (request.failure == "net::ERR_ABORTED" and "rqdash-poll" in request.headers):
+            found._errors.append((f"not loaded: {request.failure}", request.url))
+
     page.on("console", note)
     page.on("response", answered)
     page.on("pageerror", lambda error: found._errors.append((f"uncaught: {error}", page.url)))
-    page.on("requestfailed", lambda request: found._errors.append((f"not loaded: {request.failure}", request.url)))
+    page.on("requestfailed", failed)
     return found

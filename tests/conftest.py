@@ -15,6 +15,7 @@ from rqdash.demo.servers import Server, start_server
 from rqdash.model.profile import Profile
 from tests.databases import database_url, empty_store, postgres, reopened, store
 from tests.require_all import pytest_make_collect_report, pytest_runtest_makereport
+from tests.transfers import Pair, paired
 
 __all__ = ["database_url", "empty_store", "postgres", "pytest_make_collect_report", "pytest_runtest_makereport", "reopened", "store"]
 
@@ -54,6 +55,20 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield _start
     for running in servers:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def _second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start_server(tmp_path_factory.mktemp("second"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def pair(server: Server, _second_server: Server) -> Iterator[Pair]:
+    """Two backends, here and there, on two empty servers."""
+    with paired(server, _second_server) as both:
+        yield both
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from rqdash.model import names
 from rqdash.model.registry import TABS
 from tests.browsed import DEAD, DISABLED, EMPTY, LIVE, ODD, PROTECTED, READ_ONLY, Shown
 from tests.browser import press
+from tests.operating import fail_jobs
 from tests.stored import HOSTILE
 
 Reach = Callable[[Page, Shown], object]
@@ -79,6 +80,24 @@ def named_wrongly(page: Page, shown: Shown) -> None:
     asked("Delete", backend=PROTECTED, registry="failed")(page, shown)
     page.get_by_label("Type its name").fill("orders")
     press(page, "Delete 2 jobs", exact=False)
+
+
+def previewed(verb: str, *, backend: str = LIVE, queue: str = QUEUE) -> Reach:
+    """What follows a verb for all of a filtered list: the preview of an operation."""
+
+    def reach(page: Page, shown: Shown) -> None:
+        page.goto(shown.of(backend, "queue", name=queue, registry="failed", q="id:*-*1*"))
+        press(page, f"{verb}…")
+
+    return reach
+
+
+def started(page: Page, shown: Shown) -> None:
+    """An operation on jobs of its own."""
+    with shown.redis(ODD) as client:
+        fail_jobs(client, 12, queue="bulk")
+    previewed("Delete", backend=ODD, queue="bulk")(page, shown)
+    press(page, "Delete ", exact=False)
 
 
 def tested(profile: str) -> Reach:
@@ -183,9 +202,20 @@ PLACES = (
     Place("overview, two chosen", at(f"/?backend={LIVE}&backend={EMPTY}")),
     Place("overview, no profile", at("/"), who=NEWCOMER),
     Place("overview, viewer", at("/"), who=VIEWER),
+    Place("overview, all that needs attention", at("/", attention="all")),
+    Place("overview, nothing needs attention", at("/", backend=EMPTY)),
     Place("queues", at("/queues")),
     Place("queues, sorted", at("/queues", sort="failed", backend=LIVE)),
     Place("queues, none", at("/queues", backend=EMPTY)),
+    Place("failures", at("/failures")),
+    Place("failures, groups", at("/failures", view="groups")),
+    Place("failures, viewer", at("/failures", view="groups"), who=VIEWER),
+    Place("failures, narrowed", at("/failures", q="error:ConnectionError")),
+    Place("failures, mistaken", at("/failures", q="error:a nope:x")),
+    Place("failures, no match", at("/failures", q="error:Nobody", backend=ODD)),
+    Place("failures, none", at("/failures", backend=EMPTY)),
+    Place("failures, unknown", at("/failures", backend=DEAD)),
+    Place("failures, no profile", at("/failures"), who=NEWCOMER),
     *LISTS,
     *HOSTILE_LISTS,
     Place("queue, garbled", of(ODD, "queue", name="mail")),
@@ -194,6 +224,18 @@ PLACES = (
     Place("queue, protected", of(PROTECTED, "queue", name=QUEUE, registry="failed")),
     Place("queue, read-only", of(READ_ONLY, "queue", name=QUEUE, registry="failed")),
     Place("queue, viewer", of(LIVE, "queue", name=QUEUE), who=VIEWER),
+    Place("queue, filtered", of(LIVE, "queue", name=QUEUE, registry="failed", q='msg:"Max retries" -fn:app.noise')),
+    Place("queue, filtered, more to scan", of(ODD, "queue", name="long", q="id:long-*")),
+    Place("queue, filtered, nothing", of(LIVE, "queue", name=QUEUE, q="fn:nothing")),
+    Place("queue, mistaken", of(LIVE, "queue", name=QUEUE, q="age:2h")),
+    Place("queues, filtered", at("/queues", q="queue:web*")),
+    Place("queues, mistaken", at("/queues", q="desc:web")),
+    Place("jobs", at("/jobs")),
+    Place("jobs, found", at("/jobs", q="status:failed error:ConnectionError")),
+    Place("jobs, of hostile names", at("/jobs", backend=ODD, q="-queue:long")),
+    Place("jobs, mistaken", at("/jobs", q="status:failed quene:mail")),
+    Place("jobs, nothing", at("/jobs", q="fn:nothing")),
+    Place("jobs, unknown id", at("/jobs", q="id:nobody")),
     Place("queue, unknown", of(EMPTY, "queue", name=QUEUE), 404),
     Place("queue, down", of(DEAD, "queue", name=QUEUE), 503),
     Place("job, failed", of(LIVE, "job", id="failed-7")),
@@ -205,9 +247,34 @@ PLACES = (
     Place("job, garbled", of(ODD, "job", id="garbled")),
     Place("job, hostile", of(ODD, "job", id=HOSTILE[0])),
     Place("job, unknown", of(LIVE, "job", id="nobody"), 404),
+    Place("job, everything", of(LIVE, "job", id="rich")),
+    Place("job, described", of(PROTECTED, "job", id="rich")),
+    Place("job, hidden", of(READ_ONLY, "job", id="rich")),
+    Place("job, runs of its function", of(LIVE, "job/runs", id="failed-7")),
+    Place("find a job", at("/job")),
+    Place("find a job, several", at("/job", id="failed-0")),
+    Place("find a job, unknown", at("/job", id="nobody")),
+    Place("operations, none", at("/operations"), who=NEWCOMER),
+    Place("operation, where to", previewed("Move")),
+    Place("operation, preview", previewed("Delete")),
+    Place("operation, started", started),
+    Place("operation, unknown", at("/operations/nobody"), 404),
+    Place("operations", at("/operations")),
     Place("workers", at("/workers")),
+    Place("workers, filtered", at("/workers", q="queue:webhooks -nothing")),
     Place("workers, lost", at("/workers", state="lost", backend=ODD)),
     Place("workers, none", at("/workers", backend=EMPTY)),
+    Place("schedule", at("/schedule")),
+    Place("schedule, of hostile names", at("/schedule", backend=ODD)),
+    Place("schedule, filtered", at("/schedule", q="queue:digests -nothing")),
+    Place("schedule, mistaken", at("/schedule", q="age:>2h")),
+    Place("schedule, none", at("/schedule", backend=EMPTY)),
+    Place("schedule, unknown", at("/schedule", backend=DEAD)),
+    Place("cron job", of(LIVE, "cron", name="nightly")),
+    Place("cron job, unknown", of(LIVE, "cron", name="nobody"), 404),
+    Place("groups", at("/groups")),
+    Place("groups, viewer", at("/groups", q="partner"), who=VIEWER),
+    Place("groups, none", at("/groups", backend=EMPTY)),
     Place("connections", at("/connections")),
     Place("connections, none", at("/connections"), who=NEWCOMER),
     Place("connections, refused", at("/connections"), 403, VIEWER),

@@ -50,6 +50,11 @@ def packed(function: str = "app.tasks.send", *arguments: object) -> bytes:
     return zlib.compress(pickle.dumps((function, None, arguments, {})))
 
 
+def packed_call(function: str, *arguments: object, **keywords: object) -> bytes:
+    """The same with keyword arguments."""
+    return zlib.compress(pickle.dumps((function, None, arguments, keywords)))
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """Writes under one prefix; names may be any bytes (surrogateescape)."""

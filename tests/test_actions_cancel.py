@@ -108,16 +108,6 @@ def test_a_job_that_ended_meanwhile_is_no_longer_there(server: Server, redis_cli
     assert snapshot(redis_client) == before
 
 
-def test_a_holder_of_a_slot_and_a_waiter_are_left_to_rq(redis_client: redis.Redis, backend: Backend) -> None:
-    queue = Queue("mail", connection=redis_client)
-    holder, waiter = (queue.enqueue("tests.tasks.count", "runs", rate_limit=RateLimit("api", 1)) for _ in range(2))
-
-    outcome = cancel(backend, Witness(), queue="mail", registry=Registry.QUEUED, ids=[holder.id, waiter.id])
-
-    assert verdicts(outcome) == ["rate_limited", "raced"]
-    assert queue.get_job_ids() == [holder.id]
-
-
 def test_a_job_of_a_rate_limit_that_holds_no_slot_can_be_canceled(redis_client: redis.Redis, backend: Backend) -> None:
     queue = Queue("mail", connection=redis_client)
     job = queue.enqueue("tests.tasks.count", "runs", rate_limit=RateLimit("api", 1))

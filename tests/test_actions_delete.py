@@ -10,7 +10,6 @@ import redis
 from rq import Queue
 from rq.group import Group
 from rq.job import Job
-from rq.rate_limit import RateLimit
 
 from rqdash.actions import delete
 from rqdash.backends.backend import Backend
@@ -207,17 +206,6 @@ def test_executions_left_behind_go_with_the_job(server: Server, redis_client: re
     assert verdicts(outcome) == ["done"]
     assert not redis_client.exists("rq:wip:mail")
     assert not redis_client.keys(f"*{job.id}*")
-
-
-def test_a_holder_of_a_slot_is_left_to_rq(server: Server, redis_client: redis.Redis, backend: Backend) -> None:
-    queue = Queue("mail", connection=redis_client)
-    job = queue.enqueue("tests.tasks.count", "runs", rate_limit=RateLimit("api", 1))
-
-    outcome = delete(backend, Witness(), queue="mail", registry=Registry.QUEUED, ids=[job.id])
-
-    assert verdicts(outcome) == ["rate_limited"]
-    work(server, "mail")
-    assert verdicts(delete(backend, Witness(), queue="mail", registry=Registry.FINISHED, ids=[job.id])) == ["done"]
 
 
 def test_a_dead_entry_goes_with_the_results_that_outlived_its_job(redis_client: redis.Redis, backend: Backend) -> None:

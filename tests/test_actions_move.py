@@ -169,7 +169,7 @@ def test_rate_limited_jobs_and_ids_that_would_end_a_worker_stay(redis_client: re
 
     outcome = move(backend, Witness(), queue="mail", registry=Registry.QUEUED, ids=[job.id, "a.b"], to_queue="slow")
 
-    assert verdicts(outcome) == ["rate_limited", "refused"]
+    assert verdicts(outcome) == ["rate_limited", "bad_id"]
     assert redis_client.llen(queue.key) == 2
 
 

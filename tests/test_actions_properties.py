@@ -6,15 +6,16 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rqdash.actions import cancel, delete, move, requeue
+from rqdash.actions import cancel, delete, enqueue, move, requeue, rescue
 from rqdash.actions.jobs import ALLOWED
 from rqdash.backends.backend import Backend
-from rqdash.model.outcome import Verdict
+from rqdash.model.outcome import Outcome, Verdict
 from rqdash.model.registry import STATUSES, Registry
 from tests.actors import Witness, snapshot, write_job
 
 IDS = [f"job-{number}" for number in range(8)]
-PLACES = ("queued", "scheduled", "deferred", "failed", "finished", "canceled")
+PLACES = ("queued", "intermediate", "scheduled", "deferred", "failed", "finished", "canceled")
+LISTS = {"queued": "rq:queue:mail", "intermediate": "rq:queue:mail:intermediate"}
 STATE = st.fixed_dictionaries(
     {
         "status": st.sampled_from(("", *STATUSES, "unheard-of")),
@@ -25,15 +26,21 @@ STATE = st.fixed_dictionaries(
         "rate_limit_key": st.sampled_from(("", "", "", "api")),
     }
 )
-VERBS = {"requeue": requeue, "cancel": cancel, "delete": delete, "move": move}
+
+
+def rescued(backend: Backend, actor: Witness, *, queue: str, registry: Registry, ids: list[str]) -> Outcome:
+    return rescue(backend, actor, queue=queue, ids=ids)
+
+
+VERBS = {"requeue": requeue, "enqueue": enqueue, "rescue": rescued, "cancel": cancel, "delete": delete, "move": move}
 
 
 def lay_out(client: redis.Redis, job_id: str, state: dict[str, object]) -> None:
     if not state["is_gone"]:
         write_job(client, job_id, status=str(state["status"]), rate_limit_key=str(state["rate_limit_key"]))
     for place in sorted(state["places"]):  # type: ignore[call-overload]
-        if place == "queued":
-            client.rpush("rq:queue:mail", job_id)
+        if place in LISTS:
+            client.rpush(LISTS[place], job_id)
         else:
             client.zadd(f"rq:{place}:mail", {job_id: 4e9})
     if state["is_running"]:
@@ -48,7 +55,8 @@ def holding(client: redis.Redis, job_id: str) -> set[str]:
     raw, places = job_id.encode(), set()
     for queue in ("mail", "slow"):
         places |= {f"queued:{queue}"} if raw in client.lrange(f"rq:queue:{queue}", 0, -1) else set()
-        places |= {f"{place}:{queue}" for place in PLACES[1:] if client.zscore(f"rq:{place}:{queue}", raw) is not None}
+        places |= {f"intermediate:{queue}"} if raw in client.lrange(f"rq:queue:{queue}:intermediate", 0, -1) else set()
+        places |= {f"{place}:{queue}" for place in PLACES[2:] if client.zscore(f"rq:{place}:{queue}", raw) is not None}
     return places
 
 

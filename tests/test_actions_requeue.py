@@ -161,7 +161,7 @@ def test_an_id_that_would_end_a_worker_is_never_queued(redis_client: redis.Redis
 
     outcome = requeue(backend, Witness(), queue="mail", registry=Registry.FAILED, ids=[job_id])
 
-    assert verdicts(outcome) == ["refused"]
+    assert verdicts(outcome) == ["bad_id"]
     assert redis_client.zcard("rq:failed:mail") == 1
     assert not redis_client.exists("rq:queue:mail")
 
@@ -233,8 +233,8 @@ def test_another_key_prefix_is_a_world_of_its_own(server: Server, redis_client: 
     other.close()
 
 
-@pytest.mark.parametrize("registry", sorted(set(Registry) - {Registry.FAILED, Registry.CANCELED}))
-def test_only_failed_and_canceled_jobs_can_be_requeued(backend: Backend, registry: Registry) -> None:
+@pytest.mark.parametrize("registry", sorted(set(Registry) - {Registry.FAILED, Registry.CANCELED, Registry.STARTED}))
+def test_only_failed_canceled_and_started_jobs_can_be_requeued(backend: Backend, registry: Registry) -> None:
     witness = Witness()
 
     with pytest.raises(Invalid):

@@ -42,8 +42,12 @@ def place(tmp_path: Path, server: Server, redis_client: redis.Redis) -> Site:
     return found
 
 
+def way(verb: str) -> str:
+    return "/queue/empty" if verb == "empty" else f"/jobs/{verb}"
+
+
 def address(verb: str, backend: str) -> str:
-    return f"/b/{backend}/queue/empty" if verb == "empty" else f"/b/{backend}/jobs/{verb}"
+    return f"/b/{backend}{way(verb)}"
 
 
 def queue_page(browser: Browser, verb: str, backend: str = "plain") -> Document:
@@ -69,10 +73,10 @@ def body(verb: str, **more: object) -> dict[str, object]:
 
 def asked(browser: Browser, verb: str, backend: str) -> Form:
     """The question that an action is asked before it acts."""
-    form = queue_page(browser, verb, backend).form(f"/{verb}")
+    form = queue_page(browser, verb, backend).form(way(verb))
     answer = browser.client.post(address(verb, backend), data=ticked(form, verb))
     assert answer.status_code == 200
-    return Document(answer.get_data(as_text=True)).form(f"/{verb}")
+    return Document(answer.get_data(as_text=True)).form(way(verb))
 
 
 def answered(browser: Browser, form: Form, typed: Mapping[str, str] | None = None) -> tuple[int, str]:
@@ -86,7 +90,7 @@ def test_a_form_drawn_before_its_backend_was_pointed_elsewhere_does_nothing(
     place: Site, redis_client: redis.Redis, start: Callable[..., Server], verb: str
 ) -> None:
     browser = place.sign_in("operator")
-    form = queue_page(browser, verb).form(f"/{verb}")
+    form = queue_page(browser, verb).form(way(verb))
     asks = asked(browser, verb, "plain") if verb in ASKING else None
     elsewhere = start()
     with elsewhere.client() as other:
@@ -118,7 +122,7 @@ def test_the_server_refuses_every_action_on_a_read_only_connection(place: Site, 
     browser = place.sign_in("admin")
     before = contents(redis_client)
 
-    offered = [form for form in queue_page(browser, verb, "frozen").forms if f"/{verb}" in str(form)]
+    offered = [form for form in queue_page(browser, verb, "frozen").forms if way(verb) in str(form)]
     version = str(registry(place).get("frozen").endpoint_version)
     refused = browser.client.post(address(verb, "frozen"), data={**made_up(browser, verb), "endpoint_version": version})
     program = call(place, verb, "frozen")
@@ -134,7 +138,7 @@ def test_the_server_refuses_every_action_of_a_viewer(place: Site, redis_client: 
     browser = place.sign_in("viewer")
     before = contents(redis_client)
 
-    offered = [form for form in queue_page(browser, verb).forms if f"/{verb}" in str(form)]
+    offered = [form for form in queue_page(browser, verb).forms if way(verb) in str(form)]
     version = str(registry(place).get("plain").endpoint_version)
     refused = browser.client.post(address(verb, "plain"), data={**made_up(browser, verb), "endpoint_version": version})
     program = call(place, verb, "plain", role="viewer")
@@ -166,7 +170,7 @@ def test_a_protected_connection_asks_for_its_name(place: Site, redis_client: red
 
 def test_requeuing_asks_nothing_even_where_the_rest_asks_for_the_name(place: Site, redis_client: redis.Redis) -> None:
     browser = place.sign_in("operator")
-    form = queue_page(browser, "requeue", "precious").form("/requeue")
+    form = queue_page(browser, "requeue", "precious").form("/jobs/requeue")
 
     answer = browser.client.post(address("requeue", "precious"), data=ticked(form, "requeue"))
 
@@ -190,7 +194,7 @@ def test_an_action_leaves_one_row_of_who_from_where_what_and_how_many(place: Sit
     if verb in ASKING:
         answered(browser, asked(browser, verb, "plain"))
     else:
-        browser.client.post(address(verb, "plain"), data=ticked(queue_page(browser, verb).form(f"/{verb}"), verb))
+        browser.client.post(address(verb, "plain"), data=ticked(queue_page(browser, verb).form(way(verb)), verb))
 
     (row,) = place.access.audit.entries()
 
@@ -216,7 +220,7 @@ def test_a_program_is_recorded_by_its_token_and_told_what_became_of_each_job(pla
 @pytest.mark.parametrize("verb", ["requeue", "move", "delete", "cancel"])
 def test_nothing_ticked_and_more_than_a_page_are_refused_and_do_nothing(place: Site, redis_client: redis.Redis, verb: str) -> None:
     browser = place.sign_in("operator")
-    form = queue_page(browser, verb).form(f"/{verb}")
+    form = queue_page(browser, verb).form(way(verb))
     before = contents(redis_client)
     many = [("id", names.to_form(f"job-{number}")) for number in range(201)]
 

@@ -150,7 +150,8 @@ def test_a_write_without_a_csrf_token_is_refused(down_site: Site, route: Route) 
     assert "form" in response.get_data(as_text=True)
 
 
-@pytest.mark.parametrize("route", [route for route in PAGES if "<profile>" not in route.rule], ids=name_of)
+# Profiles and operations are rows of the dashboard's own, and there are none of these names: their own tests look at their pages.
+@pytest.mark.parametrize("route", [route for route in PAGES if not re.search("<(profile|operation)>", route.rule)], ids=name_of)
 def test_every_page_renders_with_every_backend_down(down_site: Site, route: Route) -> None:
     response = down_site.sign_in("admin").get(address(route))
 

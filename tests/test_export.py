@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from rqdash.cli import main
 from rqdash.errors import Invalid
-from rqdash.model.profile import HUES, Kind, Node, Profile, Secrets, Tls
+from rqdash.model.profile import ARGUMENTS, HUES, REDACTED, Kind, Node, Profile, Secrets, Tls
 from rqdash.profiles.export import decrypted, encrypted_export, is_encrypted, own_export, url
 from rqdash.profiles.readers.plain import STATE
 from rqdash.profiles.readers.read import read_file
@@ -66,6 +66,11 @@ def generated(rng: random.Random, number: int, pem: str) -> Profile:
         protected=rng.random() < 0.5,
         read_only=rng.random() < 0.5,
         enabled=rng.random() < 0.5,
+        arguments=rng.choice(ARGUMENTS),
+        redact=rng.choice((REDACTED, (), ("*pin*", "x?z"), ("*пароль*",))),
+        oldest_warn_s=rng.choice((0, 60, 300)),
+        failures_warn_per_hour=rng.choice((0, 1, 5000)),
+        clock_skew_warn_s=rng.choice((0.0, 2.5, 3600.0)),
         notes=rng.choice(("", "two\nlines", "a\ttab, ü and 🦊", '"quotes" \\ and </script>')),
     )
     return validated(profile, taken=(), policy=Policy(("/run",)))

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from rqdash.model import payload
 from rqdash.model.payload import Call, Shown
+from rqdash.model.redaction import SHOWN
 
 PROJECT = Path(__file__).parent.parent
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -96,7 +97,7 @@ def assert_bounded(shown: Shown) -> None:
 def test_a_call_is_its_function_its_arguments_and_its_serializer(protocol: int) -> None:
     data = stored("app.mail.send", "a@b", 3, protocol=protocol, urgent=True, at=NOON)
 
-    call = payload.call(data)
+    call = payload.call(data, SHOWN)
 
     assert (call.function, call.serializer, call.problem) == ("app.mail.send", "pickle", "")
     assert call.args == (Shown("str", "'a@b'"), Shown("int", "3"))
@@ -107,7 +108,7 @@ def test_a_call_is_its_function_its_arguments_and_its_serializer(protocol: int) 
 def test_a_call_of_the_json_serializer_is_read_alike() -> None:
     data = zlib.compress(json.dumps(["app.mail.send", None, ["a@b", 1.5], {"tags": ["x", None]}]).encode())
 
-    call = payload.call(data)
+    call = payload.call(data, SHOWN)
 
     assert (call.function, call.serializer, call.problem) == ("app.mail.send", "json", "")
     assert [argument.text for argument in call.args] == ["'a@b'", "1.5"]
@@ -118,7 +119,7 @@ def test_a_call_of_the_json_serializer_is_read_alike() -> None:
 def test_data_that_was_not_compressed_is_read_as_it_is() -> None:
     data = pickle.dumps(("app.f", None, (), {}))
 
-    assert (payload.call(data).function, payload.function(data)) == ("app.f", "app.f")
+    assert (payload.call(data, SHOWN).function, payload.function(data)) == ("app.f", "app.f")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -126,7 +127,7 @@ def test_data_that_was_not_compressed_is_read_as_it_is() -> None:
 def test_a_method_has_the_path_of_its_class_before_its_name(instance: object, protocol: int) -> None:
     data = stored("capture", instance=instance, protocol=protocol)
 
-    assert payload.call(data).function == f"{__name__}.Order.capture"
+    assert payload.call(data, SHOWN).function == f"{__name__}.Order.capture"
     assert payload.function(data) == f"{__name__}.Order.capture"
 
 
@@ -173,7 +174,7 @@ def test_a_method_has_the_path_of_its_class_before_its_name(instance: object, pr
     ids=repr,
 )
 def test_a_value_reads_alike_in_every_protocol(value: object, type_: str, text: str) -> None:
-    shown = [payload.value(pickle.dumps(value, protocol)) for protocol in PROTOCOLS]
+    shown = [payload.value(pickle.dumps(value, protocol), SHOWN) for protocol in PROTOCOLS]
 
     assert {(one.type, one.text, one.problem) for one in shown if one} == {(type_, text, "")}
     assert not any(one.is_truncated for one in shown if one)
@@ -181,13 +182,13 @@ def test_a_value_reads_alike_in_every_protocol(value: object, type_: str, text: 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_an_object_with_slots_shows_them(protocol: int) -> None:
-    shown = payload.value(pickle.dumps(Line("A-1"), protocol))
+    shown = payload.value(pickle.dumps(Line("A-1"), protocol), SHOWN)
 
     assert shown == Shown(f"{__name__}.Line", "Line(sku='A-1')", (("sku", Shown("str", "'A-1'")),))
 
 
 def test_an_object_folds_into_its_attributes_and_a_plain_one_does_not() -> None:
-    shown = payload.value(pickle.dumps({"order": Order(7, Decimal("1.5")), "not a name": 1, 2: 3}))
+    shown = payload.value(pickle.dumps({"order": Order(7, Decimal("1.5")), "not a name": 1, 2: 3}), SHOWN)
 
     assert shown is not None
     assert [key for key, _ in shown.items] == ["order", "'not a name'", "2"]
@@ -195,7 +196,7 @@ def test_an_object_folds_into_its_attributes_and_a_plain_one_does_not() -> None:
 
 
 def test_a_long_value_is_cut_and_says_so() -> None:
-    shown = payload.value(pickle.dumps(["x" * 5_000, *range(500)]))
+    shown = payload.value(pickle.dumps(["x" * 5_000, *range(500)]), SHOWN)
 
     assert shown is not None
     assert (len(shown.text), shown.text[-1], shown.is_truncated) == (2_001, "…", True)
@@ -204,22 +205,22 @@ def test_a_long_value_is_cut_and_says_so() -> None:
 
 
 def test_more_arguments_than_are_shown_are_counted() -> None:
-    call = payload.call(stored("app.f", *range(1_200)))
+    call = payload.call(stored("app.f", *range(1_200)), SHOWN)
 
     assert len(call.args) == 100
     assert call.problem == "1,100 more arguments are not shown"
 
 
 def test_long_bytes_show_their_size_and_large_numbers_their_bits() -> None:
-    shown = payload.value(pickle.dumps([b"a" * 1_434, 2**5_000]))
+    shown = payload.value(pickle.dumps([b"a" * 1_434, 2**5_000]), SHOWN)
 
     assert shown is not None
     assert [item.text[-8:] for _, item in shown.items] == ["'… 1.4 KB"[-8:], "001 bits"]
 
 
 def test_a_return_value_is_base64_of_either_serializer() -> None:
-    pickled = payload.return_value(base64.b64encode(pickle.dumps({"sent": 3})))
-    plain = payload.return_value(base64.b64encode(json.dumps({"sent": 3}).encode()))
+    pickled = payload.return_value(base64.b64encode(pickle.dumps({"sent": 3})), SHOWN)
+    plain = payload.return_value(base64.b64encode(json.dumps({"sent": 3}).encode()), SHOWN)
 
     assert pickled == plain == Shown("dict", "{'sent': 3}", (("sent", Shown("int", "3")),))
 
@@ -244,12 +245,12 @@ def test_a_long_text_is_cut_between_characters() -> None:
 
 
 def test_one_line_has_the_arguments_as_in_a_call() -> None:
-    assert payload.one_line(payload.call(stored("app.f", "https://a", event="paid"))) == "'https://a', event='paid'"
+    assert payload.one_line(payload.call(stored("app.f", "https://a", event="paid"), SHOWN)) == "'https://a', event='paid'"
     assert payload.one_line(Call("", (), (), "unknown")) == ""
 
 
 def test_one_line_cuts_each_long_argument_and_the_whole() -> None:
-    line = payload.one_line(payload.call(stored("app.f", "x" * 500, *range(500), event="paid")))
+    line = payload.one_line(payload.call(stored("app.f", "x" * 500, *range(500), event="paid"), SHOWN))
 
     assert line.startswith(f"'{'x' * 78}…, 0, 1, ")
     assert (len(line), line[-1]) == (200, "…")
@@ -259,17 +260,22 @@ def test_one_line_cuts_each_long_argument_and_the_whole() -> None:
 
 
 def test_nothing_stored_is_no_value() -> None:
-    assert (payload.value(None), payload.value(b""), payload.return_value(None), payload.function(None)) == (None, None, None, "")
-    assert payload.call(None) == Call("", (), (), "unknown", "no data is stored: a worker cannot run this job")
+    assert (payload.value(None, SHOWN), payload.value(b"", SHOWN), payload.return_value(None, SHOWN), payload.function(None)) == (
+        None,
+        None,
+        None,
+        "",
+    )
+    assert payload.call(None, SHOWN) == Call("", (), (), "unknown", "no data is stored: a worker cannot run this job")
 
 
 def test_bytes_of_another_serializer_are_unknown_with_their_size() -> None:
     data = b"\xc1msgpack?" * 160
 
-    assert payload.value(data) == Shown("unknown", "unknown, 1.4 KB", problem="unknown, 1.4 KB: not pickle, not JSON")
-    assert payload.call(data) == Call("", (), (), "unknown", "unknown, 1.4 KB: not pickle, not JSON")
+    assert payload.value(data, SHOWN) == Shown("unknown", "unknown, 1.4 KB", problem="unknown, 1.4 KB: not pickle, not JSON")
+    assert payload.call(data, SHOWN) == Call("", (), (), "unknown", "unknown, 1.4 KB: not pickle, not JSON")
     assert payload.function(data) == ""
-    assert payload.return_value(b"a") == Shown("unknown", "unknown, 1 B", problem="unknown, 1 B: not base64")
+    assert payload.return_value(b"a", SHOWN) == Shown("unknown", "unknown, 1 B", problem="unknown, 1 B: not base64")
 
 
 @pytest.mark.parametrize("value", [1, [], ("f",), (1, None, (), {}), ("f", None, 3, {}), ("f", None, (), [])])
@@ -277,7 +283,7 @@ def test_bytes_of_another_serializer_are_unknown_with_their_size() -> None:
 def test_a_value_that_is_no_call_says_so(value: object, dumps: object) -> None:
     assert callable(dumps)
 
-    call = payload.call(dumps(value))
+    call = payload.call(dumps(value), SHOWN)
 
     assert call.args == ()
     assert call.problem.startswith("unknown, ")
@@ -286,23 +292,29 @@ def test_a_value_that_is_no_call_says_so(value: object, dumps: object) -> None:
 def test_a_call_cut_short_still_has_its_function() -> None:
     plain = pickle.dumps(("app.f", None, (1, 2, 3), {}))
 
-    assert payload.call(plain[:-5]) == Call(
+    assert payload.call(plain[:-5], SHOWN) == Call(
         "app.f", (), (), "pickle", f"unknown, {len(plain) - 5} B: a pickle that ends early or is malformed"
     )
-    assert payload.call(zlib.compress(plain)[:-9]).problem.endswith("its compressed bytes end early")
+    assert payload.call(zlib.compress(plain)[:-9], SHOWN).problem.endswith("its compressed bytes end early")
 
 
 def test_a_call_too_large_to_read_still_has_its_function() -> None:
     large = stored("app.f", "x" * 2_000_000)
     many = stored("app.f", list(range(200_000)))
 
-    assert payload.call(large).function == payload.call(many).function == payload.function(large) == payload.function(many) == "app.f"
-    assert payload.call(large).problem == "unknown, 2 KB: over 1 MB of it, more than is read"
-    assert payload.call(many).problem.endswith(": a pickle of more than 100,000 instructions")
+    assert (
+        payload.call(large, SHOWN).function
+        == payload.call(many, SHOWN).function
+        == payload.function(large)
+        == payload.function(many)
+        == "app.f"
+    )
+    assert payload.call(large, SHOWN).problem == "unknown, 2 KB: over 1 MB of it, more than is read"
+    assert payload.call(many, SHOWN).problem.endswith(": a pickle of more than 100,000 instructions")
 
 
 def test_200_kb_that_inflate_to_200_mb_are_refused_but_for_the_function() -> None:
-    call = payload.call(BOMB)
+    call = payload.call(BOMB, SHOWN)
 
     assert (call.function, call.args, call.serializer) == ("app.f", (), "pickle")
     assert call.problem.endswith(": over 1 MB of it, more than is read")
@@ -311,7 +323,7 @@ def test_200_kb_that_inflate_to_200_mb_are_refused_but_for_the_function() -> Non
 def test_names_that_are_not_printable_are_escaped_and_cut() -> None:
     data = stored("a\n\u202e\ud800" + "é" * 1_000)
 
-    call = payload.call(data)
+    call = payload.call(data, SHOWN)
 
     assert call.function.startswith(r"a\n\u202e\ud800\xe9")
     assert len(call.function) <= 600
@@ -338,12 +350,14 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     evil = evil_pickles(tmp_path / "witness")
 
     for data in evil:
-        payload.value(data)
-        payload.return_value(base64.b64encode(data))
+        payload.value(data, SHOWN)
+        payload.return_value(base64.b64encode(data), SHOWN)
         payload.text(data)
         payload.function(zlib.compress(data))
-        payload.call(zlib.compress(data))
-    call = payload.call(stored("f", Stored(open, str(tmp_path / "witness"), "w"), instance=Stored(open, str(tmp_path / "witness"), "w")))
+        payload.call(zlib.compress(data), SHOWN)
+    call = payload.call(
+        stored("f", Stored(open, str(tmp_path / "witness"), "w"), instance=Stored(open, str(tmp_path / "witness"), "w")), SHOWN
+    )
 
     assert call.args[0].text.startswith("open('/")
     assert list(tmp_path.iterdir()) == []
@@ -363,7 +377,7 @@ def test_the_same_pickles_do_run_when_they_are_loaded(tmp_path: Path) -> None:
 def test_a_registered_extension_is_not_looked_up() -> None:
     copyreg.add_extension("builtins", "open", 240)
 
-    shown = payload.value(b"\x80\x02\x82\xf0(Vx\nVw\ntR.")
+    shown = payload.value(b"\x80\x02\x82\xf0(Vx\nVw\ntR.", SHOWN)
 
     copyreg.remove_extension("builtins", "open", 240)
     assert shown is not None
@@ -371,7 +385,7 @@ def test_a_registered_extension_is_not_looked_up() -> None:
 
 
 def test_what_only_a_worker_could_know_is_a_placeholder() -> None:
-    shown = [payload.value(data) for data in (b"\x80\x04\x82\x05.", b"P12\n.", b"\x80\x04K\x0cQ.", b"\x80\x05\x97\x98.")]
+    shown = [payload.value(data, SHOWN) for data in (b"\x80\x04\x82\x05.", b"P12\n.", b"\x80\x04K\x0cQ.", b"\x80\x05\x97\x98.")]
 
     assert [one.text for one in shown if one] == ["<extension 5>", "<persistent id 12>", "<persistent id>", "<buffer>"]
     assert all(one.type == "unknown" and one.problem for one in shown if one)
@@ -380,12 +394,14 @@ def test_what_only_a_worker_could_know_is_a_placeholder() -> None:
 LIMITED_BYTES = 512 * 1_048_576
 PROGRAM = f"""
 import resource, sys
-from rqdash.model import payload
+from rqdash.model import payload, redaction
+from rqdash.model.profile import Profile
+hides = redaction.of(Profile(""))
 resource.setrlimit(resource.RLIMIT_AS, ({LIMITED_BYTES}, {LIMITED_BYTES}))
 for line in sys.stdin:
     data = bytes.fromhex(line)
-    call, value = payload.call(data), payload.value(data)
-    payload.return_value(data), payload.text(data), payload.function(data), payload.one_line(call)
+    call, value = payload.call(data, hides), payload.value(data, hides)
+    payload.return_value(data, hides), payload.text(data), payload.function(data), payload.one_line(call)
     assert len(repr(call)) + len(repr(value)) < 1_000_000
     print(value.type)
 """
@@ -462,7 +478,7 @@ def test_hostile_bytes_are_shown_or_refused_in_bounded_memory() -> None:
 
 @pytest.mark.parametrize("data", [data for data, _ in HOSTILE.values()], ids=HOSTILE.keys())
 def test_hostile_bytes_show_within_bounds(data: bytes) -> None:
-    shown = payload.value(data)
+    shown = payload.value(data, SHOWN)
 
     assert shown is not None
     assert_bounded(shown)
@@ -490,16 +506,16 @@ VALUES = st.recursive(
 @given(st.binary(max_size=200))
 def test_any_bytes_are_shown_or_refused(data: bytes) -> None:
     for raw in (data, b"\x80\x04" + data, b"[" + data, zlib.compress(data), base64.b64encode(data), data + b"."):
-        for shown in (payload.value(raw), payload.return_value(raw)):
+        for shown in (payload.value(raw, SHOWN), payload.return_value(raw, SHOWN)):
             assert shown is None or assert_bounded(shown) is None
-        call = payload.call(raw)
+        call = payload.call(raw, SHOWN)
         assert (payload.function(raw) + call.function + payload.one_line(call) + call.problem + payload.text(raw)[0]).encode()
 
 
 @settings(deadline=None, derandomize=True)
 @given(VALUES, st.sampled_from(PROTOCOLS))
 def test_any_value_is_shown_in_every_protocol(value: object, protocol: int) -> None:
-    shown = payload.value(pickle.dumps(value, protocol))
+    shown = payload.value(pickle.dumps(value, protocol), SHOWN)
 
     assert shown is not None
     assert shown.problem == ""
@@ -515,7 +531,7 @@ def test_a_damaged_pickle_is_shown_or_refused(value: object, protocol: int, dama
         at = position % len(data)
         data = data[:at] + replacement + data[at + len(replacement) :]
 
-    shown, call = payload.value(data), payload.call(data)
+    shown, call = payload.value(data, SHOWN), payload.call(data, SHOWN)
 
     assert shown is None or assert_bounded(shown) is None
     assert all(assert_bounded(argument) is None for argument in call.args)
@@ -527,4 +543,4 @@ def test_a_damaged_pickle_is_shown_or_refused(value: object, protocol: int, dama
 def test_the_function_alone_is_that_of_the_call(name: str, value: object, protocol: int, instance: object) -> None:
     data = stored(name, value, protocol=protocol, instance=instance)
 
-    assert payload.function(data) == payload.call(data).function
+    assert payload.function(data) == payload.call(data, SHOWN).function

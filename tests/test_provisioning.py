@@ -47,6 +47,11 @@ protected = true
 read_only = true
 enabled = false
 notes = "kept in git"
+arguments = "described"
+redact = ["*pin*", "ssn"]
+oldest_warn_s = 60
+failures_warn_per_hour = 200
+clock_skew_warn_s = 2.5
 sentinel_password = "file:mail/sentinel"
 
 [profile.mail.tls]
@@ -119,6 +124,11 @@ def test_every_field_of_the_file_arrives(profiles: Profiles, provision: Callable
         read_only=True,
         enabled=False,
         notes="kept in git",
+        arguments="described",
+        redact=("*pin*", "ssn"),
+        oldest_warn_s=60,
+        failures_warn_per_hour=200,
+        clock_skew_warn_s=2.5,
         source=Source.FILE,
         secret_refs=(("sentinel_password", "file:mail/sentinel"),),
     )

@@ -45,7 +45,7 @@ def test_a_job_that_really_failed_shows_its_call_error_and_attempt(server: Serve
     assert [result.kind for result in found.results] == ["failed"]
     assert [(step.kind, step.label) for step in found.timeline] == [("waited", "Waited in mail"), ("attempt", "Attempt 1, ValueError")]
     assert found.is_worker_gone
-    assert found.expires_in_s is not None
+    assert found.removed_at is not None
 
 
 def test_a_job_that_really_finished_shows_its_return_value(server: Server, redis_client: redis.Redis, backend: Backend) -> None:
@@ -66,7 +66,7 @@ def test_a_waiting_job_says_its_position_and_who_waits_for_it(redis_client: redi
     first = detail(backend, "waiting-0")
 
     assert (found.registry, found.position) == (Registry.QUEUED, 3)
-    assert first.dependents == (Relative("child", "deferred", "app.tasks.send(7)"),)
+    assert first.dependents == (Relative("child", "deferred", "app.tasks.send", "mail", Registry.DEFERRED),)
 
 
 def test_what_a_job_waits_for_is_named_even_when_it_is_gone(redis_client: redis.Redis, backend: Backend) -> None:
@@ -74,7 +74,7 @@ def test_what_a_job_waits_for_is_named_even_when_it_is_gone(redis_client: redis.
 
     found = detail(backend, "child")
 
-    assert found.dependencies == (Relative("waiting-0", "queued", "app.tasks.send(7)"), Relative("nobody"))
+    assert found.dependencies == (Relative("waiting-0", "queued", "app.tasks.send", "mail", Registry.QUEUED), Relative("nobody"))
     assert found.registry is Registry.DEFERRED
 
 

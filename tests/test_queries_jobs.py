@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import redis
 
@@ -62,12 +64,14 @@ def test_a_description_of_the_users_own_is_no_arguments(stored: Stored, backend:
     assert (row.function, row.arguments, row.description) == ("app.tasks.send", "", "the monthly report")
 
 
-def test_data_too_large_for_a_list_is_named_by_its_description(stored: Stored, backend: Backend) -> None:
-    stored.waiting("job", data=b"x" * 20_000, description="app.tasks.load('…')")
+def test_data_too_large_for_a_list_is_named_by_its_beginning_and_never_by_its_description(stored: Stored, backend: Backend) -> None:
+    stored.waiting("job", data=packed("app.tasks.load", random.Random(1).randbytes(20_000)), description="app.tasks.load('…')")
+    stored.waiting("unreadable", data=b"x" * 20_000, description="app.tasks.load('…')")
 
-    row = row_of(backend, "job")
+    row, unreadable = row_of(backend, "job"), row_of(backend, "unreadable")
 
     assert (row.function, row.arguments) == ("app.tasks.load", "'…'")
+    assert (unreadable.function, unreadable.arguments, unreadable.description) == ("", "", "app.tasks.load('…')")
 
 
 def test_ghosts_and_garbled_jobs_spoil_no_other_row(redis_client: redis.Redis, backend: Backend) -> None:

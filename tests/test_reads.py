@@ -23,7 +23,8 @@ from tests.commands import ran, written
 from tests.contents import contents
 from tests.pages import Document
 from tests.site import Browser, Site, site
-from tests.stored import variety
+from tests.stored import Stored, variety
+from tests.timed import timed
 
 SCRIPTS = "~rq:* +@read +@connection +@scripting +info +time +pubsub|numsub -@write"
 NO_SCRIPTS = "~rq:* +@read +@connection -@scripting -info +time +pubsub|numsub -@write"
@@ -75,6 +76,13 @@ def addresses(route: Route, queues: list[str], jobs: list[str]) -> list[str]:
         return [f"/b/live/queue?{urlencode({'name': names.ref(queue), 'registry': registry.value})}" for queue, registry in wanted]
     if route.endpoint == "job":
         return jobs
+    if route.endpoint == "job_runs":
+        return [jobs[0].replace("/job?", "/job/runs?")]
+    if route.endpoint == "cron":
+        return ["/b/live/cron?name=nightly"]
+    if "<operation>" in route.rule:
+        # There is none here, and its pages read the store alone.
+        return []
     return [route.rule.replace("<profile>", "live").replace("<backend>", "live")]
 
 
@@ -108,6 +116,7 @@ def queue_names(client: redis.Redis) -> list[str]:
 def filled(redis_client: redis.Redis, user: str) -> redis.Redis:
     """A server with everything in it, for whoever prepares and checks."""
     variety(redis_client)
+    timed(Stored(redis_client))
     return redis_client
 
 

@@ -38,16 +38,16 @@ def page(browser: Browser, queue: str, registry: str) -> Document:
 
 def do(browser: Browser, verb: str, ids: list[str], *, queue: str, registry: str, answers: Mapping[str, str] | None = None) -> str:
     """Ticks jobs on a queue's page, presses a button, answers the question with these fields; what the next page says was done."""
-    form = page(browser, queue, registry).form(f"/{verb}")
+    form = page(browser, queue, registry).form(f"/jobs/{verb}")
     ticks = [pair for pair in form.ticks if pair in [("id", names.to_form(job_id)) for job_id in ids]]
     assert len(ticks) == len(ids), "every job is on the page"
     return sent(browser, form, verb, data=form.data(tick=ticks), answers=answers)
 
 
 def sent(browser: Browser, form: Form, verb: str, *, data: Mapping[str, list[str]], answers: Mapping[str, str] | None = None) -> str:
-    answer = browser.client.post(next(button.action for button in form.buttons if f"/{verb}" in button.action), data=data)
+    answer = browser.client.post(next(button.action for button in form.buttons if f"/jobs/{verb}" in button.action), data=data)
     if answer.status_code == 200:
-        asks = Document(answer.get_data(as_text=True)).form(f"/{verb}")
+        asks = Document(answer.get_data(as_text=True)).form(f"/jobs/{verb}")
         answer = browser.client.post(asks.action, data=asks.data(typed=answers))
     assert answer.status_code == 303, answer.get_data(as_text=True)
     return Document(browser.get(answer.headers["Location"]).get_data(as_text=True)).text

@@ -45,11 +45,12 @@ def test_attempts_with_waits_between_come_from_the_results() -> None:
     assert [(step.label, step.took_s) for step in found] == [
         ("Waited in mail", 20.0),
         ("Attempt 1", 10.0),
-        ("Waited for retry", 50.0),
+        ("Waited for retry", 40.0),
+        ("Waited in mail", 10.0),
         ("Attempt 2", 10.0),
     ]
-    assert [round(step.share_start + step.share, 3) for step in found] == [0.222, 0.333, 0.889, 1.0]
-    assert [step.status for step in found] == ["queued", "failed", "queued", "failed"]
+    assert [round(step.share_start + step.share, 3) for step in found] == [0.222, 0.333, 0.778, 0.889, 1.0]
+    assert [step.status for step in found] == ["queued", "failed", "scheduled", "queued", "failed"]
 
 
 def test_a_second_attempt_under_way_has_no_end() -> None:

@@ -45,9 +45,12 @@ def counts(server: Server, queue: str, *, prefix: str = "rq") -> dict[str, int]:
 
 
 @contextmanager
-def working(server: Server, *queues: str, prefix: str = "rq") -> Iterator[subprocess.Popen[str]]:
-    """A worker at work on these queues while the block lasts; ended with its work horse afterwards."""
-    with _process(server, "work", prefix, queues=list(queues)) as process:
+def working(server: Server, *queues: str, prefix: str = "rq", kind: str = "Worker", stays: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """A worker at work on these queues while the block lasts; ended with its work horse afterwards.
+
+    kind: a class of rq's; stays: it waits for jobs when there are none.
+    """
+    with _process(server, "work", prefix, queues=list(queues), kind=kind, stays=stays) as process:
         yield process
 
 
@@ -82,10 +85,11 @@ def _main(words: Sequence[str]) -> None:
 
 
 def _work(connection, request):  # type: ignore[no-untyped-def]
-    from rq import Queue, Worker
+    import rq
 
-    queues = [Queue(name, connection=connection) for name in request["queues"]]
-    return Worker(queues, connection=connection).work(burst=True)
+    queues = [rq.Queue(name, connection=connection) for name in request["queues"]]
+    worker = getattr(rq, request.get("kind", "Worker"))(queues, connection=connection)
+    return worker.work(burst=not request.get("stays"))
 
 
 def _schedule(connection, request):  # type: ignore[no-untyped-def]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, update
 
 from rqdash.access import rules
 from rqdash.access.accounts import Account
@@ -15,6 +15,16 @@ from rqdash.store.tables import AccountRow, SessionRow
 
 TOUCH = timedelta(minutes=1)
 """How exact last_seen_at is: a row written once a minute, not once a request."""
+
+SIGNED_IN = (
+    select(
+        *(AccountRow.id, AccountRow.name, AccountRow.role, AccountRow.grants),
+        *(SessionRow.token_hash, SessionRow.address, SessionRow.last_seen_at),
+    )
+    .join(SessionRow, SessionRow.account_id == AccountRow.id)
+    .where(SessionRow.token_hash == bindparam("token_hash"), AccountRow.enabled)
+    .where(SessionRow.last_seen_at > bindparam("idle_since"), SessionRow.created_at > bindparam("began_since"))
+)
 
 
 class Sessions:
@@ -41,20 +51,13 @@ class Sessions:
 
         address is where this request comes from; without it, where the session began.
         """
-        found = (
-            select(AccountRow, SessionRow)
-            .join(SessionRow, SessionRow.account_id == AccountRow.id)
-            .where(SessionRow.token_hash == hashed(token), AccountRow.enabled, ~self._is_over(now))
-        )
-        with self._store.read() as session:
-            pair = session.execute(found).one_or_none()
-        if pair is None:
+        since = {"idle_since": now - self._idle, "began_since": now - self._absolute}
+        row = self._store.row(SIGNED_IN, {"token_hash": hashed(token), **since})
+        if row is None:
             return None
-        account, row = pair
         if now - row.last_seen_at > TOUCH:
             self._touch(row.token_hash, now)
-        came_from = address or row.address
-        return Caller("account", account.name, Role(account.role), tuple(account.grants), came_from, account.id, row.token_hash)
+        return Caller("account", row.name, Role(row.role), tuple(row.grants), address or row.address, row.id, row.token_hash)
 
     def end(self, token: str) -> None:
         """Ends the session of a token, if there is one."""

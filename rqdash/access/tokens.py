@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from rqdash.access import rules
@@ -20,6 +20,9 @@ from rqdash.store.tables import TokenRow
 PREFIX = "rqd_"
 """Lets people and secret scanners tell what a found token is."""
 TOUCH = timedelta(minutes=1)
+BEARER = select(TokenRow.token_hash, TokenRow.name, TokenRow.role, TokenRow.grants, TokenRow.last_used_at).where(
+    TokenRow.token_hash == bindparam("token_hash"), or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > bindparam("now"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,7 @@ class Tokens:
         """Who a token's bearer is; None when it was revoked, is too old or never was."""
         if not raw.startswith(PREFIX):
             return None
-        is_valid = or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > now)
-        with self._store.read() as session:
-            row = session.scalar(select(TokenRow).where(TokenRow.token_hash == hashed(raw), is_valid))
+        row = self._store.row(BEARER, {"token_hash": hashed(raw), "now": now})
         if row is None:
             return None
         if row.last_used_at is None or now - row.last_used_at > TOUCH:

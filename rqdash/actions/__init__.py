@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from rqdash.actions.jobs import cancel, delete, move, requeue
+from rqdash.actions.batches import carried_out
+from rqdash.actions.changes import edit, reschedule
+from rqdash.actions.jobs import cancel, delete, enqueue, move, requeue, rescue
+from rqdash.actions.queue_removal import delete_queue
 from rqdash.actions.queues import empty
+from rqdash.actions.scripted import Order
+from rqdash.actions.stopping import stop
+from rqdash.actions.workers import resume, suspend
 
-__all__ = ["cancel", "delete", "empty", "move", "requeue"]
+__all__ = [
+    "Order",
+    "cancel",
+    "carried_out",
+    "delete",
+    "delete_queue",
+    "edit",
+    "empty",
+    "enqueue",
+    "move",
+    "requeue",
+    "reschedule",
+    "rescue",
+    "resume",
+    "stop",
+    "suspend",
+]

@@ -1,4 +1,4 @@
-"""What can be done to jobs that were named one by one: requeue, cancel, delete, move."""
+"""What can be done to jobs that were named one by one: requeue, enqueue, rescue, cancel, delete, move."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from rqdash.model.outcome import Outcome
 from rqdash.model.registry import Registry
 
 ALLOWED = {
-    "requeue": (Registry.FAILED, Registry.CANCELED),
+    "requeue": (Registry.FAILED, Registry.CANCELED, Registry.STARTED),
+    "enqueue": (Registry.SCHEDULED, Registry.DEFERRED),
+    "rescue": (Registry.INTERMEDIATE,),
     "cancel": (Registry.QUEUED, Registry.SCHEDULED, Registry.DEFERRED),
     "delete": (
         Registry.QUEUED,
@@ -27,23 +29,75 @@ ALLOWED = {
     ),
     "move": (Registry.QUEUED, Registry.FAILED, Registry.CANCELED, Registry.SCHEDULED),
 }
-"""From where each action takes jobs. Deleting started ones answers how they stand, and deletes none: RQ would bring them back."""
+"""From where each action takes jobs. Of started jobs only abandoned ones are requeued, and none is deleted: RQ would bring it back."""
 
 SHOWN_IDS = 20
 """So many ids are written into the audit log; the others are only counted."""
 
-PAST = {"requeue": "requeued", "cancel": "canceled", "delete": "deleted", "move": "moved"}
+PAST = {
+    "requeue": "requeued",
+    "enqueue": "enqueued",
+    "rescue": "rescued",
+    "cancel": "canceled",
+    "delete": "deleted",
+    "move": "moved",
+}
+TO_A_QUEUE = ("requeue", "enqueue", "move")
 
 
-def requeue(backend: Backend, actor: Actor, *, queue: str, registry: Registry, ids: Iterable[str], at_front: bool = False) -> Outcome:
-    """Puts failed or canceled jobs back on their queue, in the order named. Raises Invalid, ReadOnly or BackendError."""
-    return _acted(backend, actor, Order("requeue", queue, registry, to_queue=queue, at_front=at_front), ids)
+def requeue(
+    backend: Backend,
+    actor: Actor,
+    *,
+    queue: str,
+    registry: Registry,
+    ids: Iterable[str],
+    to_queue: str | None = None,
+    at_front: bool = False,
+) -> Outcome:
+    """Puts failed, canceled or abandoned jobs back on their queue or on another, in the order named.
+
+    Of started jobs only abandoned ones are: their entry is past its deadline and no execution lives. A worker that was merely held up
+    for so long runs such a job a second time, as with RQ's own maintenance. Rate-limited jobs are refused: RQ alone puts those on a
+    queue, when a slot is free. Raises Invalid, ReadOnly or BackendError.
+    """
+    order = Order("requeue", queue, registry, to_queue=queue if to_queue is None else to_queue, at_front=at_front)
+    return _acted(backend, actor, order, ids)
+
+
+def enqueue(
+    backend: Backend,
+    actor: Actor,
+    *,
+    queue: str,
+    registry: Registry,
+    ids: Iterable[str],
+    to_queue: str | None = None,
+    at_front: bool = False,
+) -> Outcome:
+    """Puts scheduled or deferred jobs on their queue or on another now, in the order named; they wait for no other job any more.
+
+    Rate-limited jobs are refused, as for requeue. Raises Invalid, ReadOnly or BackendError.
+    """
+    order = Order("enqueue", queue, registry, to_queue=queue if to_queue is None else to_queue, at_front=at_front)
+    return _acted(backend, actor, order, ids)
+
+
+def rescue(backend: Backend, actor: Actor, *, queue: str, ids: Iterable[str]) -> Outcome:
+    """Puts jobs that a worker popped and did not start within a minute back at the front of their queue.
+
+    EARLY while a worker of the queue lives and neither RQ's maintenance nor an earlier rescue saw the job there a minute ago: a worker
+    may be about to start it. Raises Invalid, ReadOnly or BackendError.
+    """
+    return _acted(backend, actor, Order("rescue", queue, Registry.INTERMEDIATE, to_queue=queue, at_front=True), ids)
 
 
 def cancel(backend: Backend, actor: Actor, *, queue: str, registry: Registry, ids: Iterable[str]) -> Outcome:
     """Takes queued, scheduled or deferred jobs out of where they wait into the canceled registry.
 
-    Jobs that wait for them go on waiting, as with RQ. Raises Invalid, ReadOnly or BackendError.
+    Jobs that wait for them go on waiting, as with RQ. Jobs that wait for a slot of their rate limit are named as queued. A slot that
+    becomes free lets the next job in, as RQ's own script does; RATE_LIMITED when the server's user may not do that. Raises Invalid,
+    ReadOnly or BackendError.
     """
     return _acted(backend, actor, Order("cancel", queue, registry), ids)
 
@@ -51,7 +105,7 @@ def cancel(backend: Backend, actor: Actor, *, queue: str, registry: Registry, id
 def delete(backend: Backend, actor: Actor, *, queue: str, registry: Registry, ids: Iterable[str]) -> Outcome:
     """Removes jobs from Redis with their results; not those running, nor those that deferred jobs wait for.
 
-    Raises Invalid, ReadOnly or BackendError.
+    Slots of rate limits become free, as for cancel. Raises Invalid, ReadOnly or BackendError.
     """
     return _acted(backend, actor, Order("delete", queue, registry), ids)
 
@@ -76,11 +130,16 @@ def _acted(backend: Backend, actor: Actor, order: Order, ids: Iterable[str]) -> 
     return recorded(backend, actor, verb=order.verb, queue=order.queue, values=_values(order, distinct), work=work)
 
 
+def named(registry: Registry, ids: Sequence[str]) -> dict[str, str | int]:
+    """What the audit log holds of the jobs an action was given."""
+    return {"registry": registry.value, "jobs": len(ids), "ids": " ".join(ids[:SHOWN_IDS])}
+
+
 def _values(order: Order, ids: Sequence[str]) -> Values:
-    values: dict[str, str | int] = {"registry": order.registry.value, "jobs": len(ids), "ids": " ".join(ids[:SHOWN_IDS])}
-    if order.verb == "move":
+    values = named(order.registry, ids)
+    if order.verb == "move" or (order.verb in TO_A_QUEUE and order.to_queue != order.queue):
         values["to_queue"] = order.to_queue
-    if order.at_front:
+    if order.at_front and order.verb != "rescue":
         values["at_front"] = True
     return values
 

@@ -27,7 +27,7 @@ def empty(backend: Backend, actor: Actor, *, queue: str, as_of: datetime, budget
     counted says how many were deleted and how many could not be; left how many entries were not reached, at most. Jobs enqueued after
     as_of, or behind the end of the list at the first call, are in neither and stay. Raises Invalid, ReadOnly or BackendError.
     """
-    sweep = _Sweep(backend, queue, as_of)
+    sweep = Sweep(backend, queue, as_of)
 
     def work() -> tuple[Outcome, BackendError | None]:
         if as_of.tzinfo is None:
@@ -38,7 +38,7 @@ def empty(backend: Backend, actor: Actor, *, queue: str, as_of: datetime, budget
     return recorded(backend, actor, verb="empty", queue=queue, values={"as_of": as_of.isoformat()}, work=work)
 
 
-class _Sweep:
+class Sweep:
     """One walk along a queue's list, from the head; it keeps count of what it did and where it is."""
 
     def __init__(self, backend: Backend, queue: str, as_of: datetime) -> None:

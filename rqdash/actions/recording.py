@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from rqdash.access.actor import Actor
 from rqdash.backends.backend import Backend
@@ -17,8 +18,8 @@ Work = Callable[[], tuple[Outcome, BackendError | None]]
 def recorded(backend: Backend, actor: Actor, *, verb: str, queue: str, values: Values, work: Work) -> Outcome:
     """The outcome of work, in one row of the audit log, whatever happens.
 
-    A failure after the first batch is in the row, and in the outcome as jobs UNKNOWN or left; the outcome is then answered all the
-    same, because something was done. A failure before that is raised.
+    A failure after the first batch is in the row, and in the outcome as jobs UNKNOWN or left, with its reason as problem; the outcome
+    is then answered all the same, because something was done. A failure before that is raised.
     """
     outcome: Outcome | None = None
     try:
@@ -27,7 +28,8 @@ def recorded(backend: Backend, actor: Actor, *, verb: str, queue: str, values: V
             row.finish({str(verdict): count for verdict, count in outcome.counts().items()})
             if failure is not None:
                 raise failure
-    except BackendError:
+    except BackendError as error:
         if outcome is None or not outcome.counts():
             raise
+        return replace(outcome, problem=error.message)
     return outcome

@@ -27,6 +27,7 @@ LOOK_S = 3.0
 # A master that hangs holds each write for seconds, and with it a thread of the process: others must be left for pages and other backends.
 WRITES_AT_ONCE = 3
 TURN_WAIT_S = 0.25
+REPLICA_WAIT_MS = 500
 WHAT_GOES_ON = {
     Health.DEGRADED: "Reads and writes go on.",
     Health.SWITCHING: "Reads go on where they can. Writes wait until the switch is over.",
@@ -116,6 +117,13 @@ class Backend:
         when the server lacks the script: NOSCRIPT is its word that nothing ran. Behind Sentinel also one to the sentinels before it,
         unless they were asked within 100 ms, and one after it.
         """
+        return self._written(call, is_waited_for=False)[0]
+
+    def write_replicated(self, call: Call) -> tuple[object, int | None]:
+        """The same, and how many replicas have it after 0.5 s at most; None where the ACL forbids asking. One round trip more."""
+        return self._written(call, is_waited_for=True)
+
+    def _written(self, call: Call, *, is_waited_for: bool) -> tuple[object, int | None]:
         if self.profile.read_only:
             raise ReadOnly(f"{self.name} is read-only here: its profile says so.")
         with self._turn():
@@ -125,13 +133,14 @@ class Backend:
             try:
                 with errors.writing(self.name):
                     reply = _sent(connection, call)
+                    replicas = _replicas_reached(connection) if is_waited_for else None
             except BaseException:
                 connection.disconnect()
                 raise
             finally:
                 self.writer.connection_pool.release(connection)
             self.guard.confirm(getattr(connection, "node", None))
-            return reply
+            return reply, replicas
 
     def sentinels(self) -> GuardState | None:
         """What the sentinels say, at most 3 s old; None without Sentinel. Takes at most 0.8 s and never raises."""
@@ -214,6 +223,15 @@ def _sent(connection: Any, call: Call) -> object:
         connection.read_response()
         connection.send_command(*call.command("EVALSHA"))
         return connection.read_response()
+
+
+def _replicas_reached(connection: Any) -> int | None:
+    connection.send_command("WAIT", 1, REPLICA_WAIT_MS)
+    try:
+        return int(connection.read_response())
+    except exceptions.ResponseError:
+        # The ACL may forbid WAIT; the write itself was answered.
+        return None
 
 
 def _is_unknown_command(reply: object) -> bool:

@@ -11,6 +11,8 @@ from rqdash.cli.export import export
 from rqdash.cli.frame import Sentences, environment
 from rqdash.cli.importing import import_files
 from rqdash.cli.keys import keys
+from rqdash.cli.move import move
+from rqdash.cli.operations import operations
 from rqdash.cli.people import link, token, user
 from rqdash.cli.serve import serve
 from rqdash.cli.static import static
@@ -42,5 +44,5 @@ def upgrade_database() -> None:
     )
 
 
-for command in (demo, serve, check, static, user, token, link, keys, import_files, export):
+for command in (demo, serve, check, static, user, token, link, keys, import_files, export, operations, move):
     main.add_command(command)

@@ -18,6 +18,7 @@ from rqdash.settings import settings as read_settings
 if TYPE_CHECKING:
     from rqdash.access.access import Access
     from rqdash.access.actor import Actor
+    from rqdash.backends.backends import Backends
     from rqdash.store import Store
 
 
@@ -62,6 +63,20 @@ def opened() -> Iterator[Opened]:
         yield Opened(settings, store, access, command_line(_user(), access.audit))
     finally:
         store.close()
+
+
+def live(data: Opened) -> Backends:
+    """The enabled backends by name; nothing is connected to before it is used."""
+    from functools import partial
+
+    from rqdash.app import live_backend
+    from rqdash.backends.backends import Backends
+    from rqdash.backends.policy import TargetPolicy
+    from rqdash.profiles.registry import open_profiles
+
+    profiles = open_profiles(data.store, data.settings)
+    policy = TargetPolicy(data.settings.allowed_targets, data.settings.unix_socket_dirs)
+    return Backends(profiles, partial(live_backend, profiles, policy))
 
 
 def _user() -> str:

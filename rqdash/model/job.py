@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from rqdash.model.failure import Failure
 from rqdash.model.payload import Call, Shown
@@ -104,16 +105,21 @@ class ExecutionRow:
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """A job that this one waits for, or that waits for it; status "" when its hash is gone."""
+    """A job that this one waits for, or that waits for it; status "" when its hash is gone, registry None when that is unknown.
+
+    description: the function where RQ wrote it, else what somebody wrote.
+    """
 
     id: str
     status: str = ""
     description: str = ""
+    queue: str = ""
+    registry: Registry | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the timeline; kind: created, waited, deferred, scheduled, attempt, ended."""
+    """One step of the timeline; kind: waited, deferred, scheduled, attempt. A step under way has no end."""
 
     kind: str
     label: str
@@ -130,12 +136,103 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Where a job's time went, in seconds: before its first attempt, between attempts, in attempts that have ended; None = no such step.
+
+    whole_s is from the first moment known to the last end, None while a step is under way.
+    """
+
+    waited_s: float | None = None
+    between_s: float | None = None
+    ran_s: float | None = None
+    attempts: int = 0
+    whole_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What a worker calls when a job ends so: success, failure or stopped; function is its import path."""
+
+    event: str
+    function: str
+    timeout_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A request sent when a job ends so. Of the URL what is secret is left out, of the headers only their names are kept.
+
+    Whether one was delivered is not recorded by RQ.
+    """
+
+    url: str
+    event: str
+    method: str = ""
+    headers: tuple[str, ...] = ()
+    timeout_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A rate limit as one of its jobs sees it: whether it holds a slot, or how many wait before it (position, 0 = next)."""
+
+    key: str
+    concurrency: int | None = None
+    holders: int = 0
+    waiters: int = 0
+    held_at: datetime | None = None
+    waits_at: datetime | None = None
+    is_holder: bool = False
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a job's future depends on beyond itself. is_attended: whether a live worker listens to its queue, None = unknown.
+
+    group_size: jobs in its group, expired ones among them; None without a group.
+    """
+
+    is_suspended: bool = False
+    has_scheduler: bool = False
+    is_attended: bool | None = None
+    group_size: int | None = None
+    limit: RateLimit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What a job was enqueued with for its ends: retries, repeats and lifetimes, in seconds; None is RQ's default, -1 for ever."""
+
+    retries_left: int | None = None
+    retry_intervals: tuple[int, ...] = ()
+    repeats_left: int | None = None
+    repeat_intervals: tuple[int, ...] = ()
+    result_ttl_s: int | None = None
+    failure_ttl_s: int | None = None
+    ttl_s: int | None = None
+    allows_failures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """Something that will happen to a job, or that keeps it from happening; at: when, where that is known."""
+
+    text: str
+    at: datetime | None = None
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class JobDetail:
     """Everything one page shows of a job.
 
     registry: where it is now (None = in no list or registry); position: 0 = next to run. fields: the hash's other fields as text,
-    values that cannot be text described. expires_in_s: of the hash, None = never.
+    values that cannot be text described. removed_at: when the hash lapses, to the second, None = never. Of dependencies and dependents
+    at most 100 are here; the totals count all. arguments is the profile's policy: shown, described or hidden.
     """
+
+    SAYS: ClassVar = ("expires_in_s",)
 
     row: JobRow
     call: Call
@@ -147,16 +244,24 @@ class JobDetail:
     executions: tuple[ExecutionRow, ...]
     dependencies: tuple[Relative, ...]
     dependents: tuple[Relative, ...]
+    dependencies_total: int
+    dependents_total: int
     timeline: tuple[Step, ...]
+    spent: Spent
     fields: tuple[tuple[str, str], ...]
-    expires_in_s: float | None
-    retries_left: int | None
-    result_ttl_s: int | None
-    failure_ttl_s: int | None
-    ttl_s: int | None
+    removed_at: datetime | None
+    policies: Policies
     group_id: str
-    rate_limit_key: str
-    callbacks: tuple[tuple[str, str], ...]
+    around: Surroundings
+    callbacks: tuple[Callback, ...]
+    webhooks: tuple[Webhook, ...]
     is_worker_gone: bool
     data_bytes: int
+    arguments: str
     as_of: datetime
+    prospects: tuple[Prospect, ...] = ()
+
+    @property
+    def expires_in_s(self) -> float | None:
+        """Until the hash lapses, from when it was read."""
+        return (self.removed_at - self.as_of).total_seconds() if self.removed_at else None

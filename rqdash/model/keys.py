@@ -42,6 +42,45 @@ class Keys:
     def scheduler_lock(self, queue: str) -> str:
         return self.of("scheduler-lock", queue)
 
+    def scheduler(self, name: str) -> str:
+        """The scheduler that a lock names, RQ 2.10 and later; before, a lock holds a process id."""
+        return self.of("scheduler", name)
+
+    @property
+    def cron_schedulers(self) -> str:
+        return self.of("cron_schedulers")
+
+    def cron_scheduler(self, name: str) -> str:
+        return self.of("cron_scheduler", name)
+
+    @property
+    def cron_jobs(self) -> str:
+        """The names of cron jobs by when each was last enqueued, RQ 2.12 and later."""
+        return self.of("cron_jobs")
+
+    def cron_history(self, name: str) -> str:
+        """The jobs that a cron job made, by when, RQ 2.12 and later."""
+        return self.of("cron_job", name, "jobs")
+
+    @property
+    def foreign_schedule(self) -> str:
+        """Where the package rq-scheduler, which is not part of RQ, keeps its jobs."""
+        return self.of("scheduler", "scheduled_jobs")
+
+    @property
+    def foreign_lock(self) -> str:
+        return self.of("scheduler_lock")
+
+    @property
+    def groups(self) -> str:
+        """The names of all groups."""
+        return self.of("groups")
+
+    @property
+    def rate_limits(self) -> str:
+        """The names of all rate limits."""
+        return self.of("rl-keys")
+
     def job(self, job_id: str) -> str:
         return self.of("job", job_id)
 
@@ -67,6 +106,22 @@ class Keys:
 
     def worker_executions(self, name: str) -> str:
         return self.of("worker", name, "executions")
+
+    def group(self, name: str) -> str:
+        """The ids of a group's jobs."""
+        return self.of("group", name)
+
+    def rate_limit(self, name: str) -> str:
+        """How many jobs of a rate limit may run at once."""
+        return self.of("rl", name)
+
+    def rate_limit_allowed(self, name: str) -> str:
+        """The jobs that hold a slot, by when they got it."""
+        return self.of("rl", name, "allowed")
+
+    def rate_limit_waiting(self, name: str) -> str:
+        """The jobs that wait for a slot, by when they were enqueued."""
+        return self.of("rl", name, "rate_limited")
 
     def own(self, *parts: str) -> str:
         """A key of rqdash's own; everything of ours lives under <prefix>:rqdash:."""

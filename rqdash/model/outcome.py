@@ -23,6 +23,9 @@ class Verdict(StrEnum):
     BAD_ID = "bad_id"
     SERIALIZER = "serializer"
     IN_TRANSIT = "in_transit"
+    EARLY = "early"
+    TOLD = "told"
+    UNHEARD = "unheard"
     UNKNOWN = "unknown"
 
 
@@ -39,21 +42,28 @@ WORDS = {
     Verdict.BAD_ID: "with an id that workers there cannot read",
     Verdict.SERIALIZER: "serialized unlike the jobs there",
     Verdict.IN_TRANSIT: "on the way",
+    Verdict.EARLY: "not stuck for a minute yet",
+    Verdict.TOLD: "told to stop, and still running",
+    Verdict.UNHEARD: "not reached: nobody was listening",
     Verdict.UNKNOWN: "result unknown",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
+    """new_id: what a copy is called at its destination."""
+
     job_id: str
     verdict: Verdict
+    new_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The answer of one action: what it was, on what, and a verdict per job.
 
-    verb is RQ's, in the infinitive ("requeue"); left counts jobs that the action would also have covered but did not reach.
+    verb is RQ's, in the infinitive ("requeue"); left counts jobs that the action would also have covered but did not reach; problem
+    is what ended it before it had reached them all.
     """
 
     verb: str
@@ -63,6 +73,7 @@ class Outcome:
     counted: tuple[tuple[Verdict, int], ...] = ()
     left: int = 0
     target: str = ""
+    problem: str = ""
 
     def counts(self) -> dict[Verdict, int]:
         """How many of each verdict, in the order of Verdict; verdicts with none are absent."""
@@ -83,4 +94,4 @@ def join(outcomes: Iterable[Outcome]) -> Outcome:
     counted: Counter[Verdict] = Counter()
     for part in parts:
         counted.update(dict(part.counted))
-    return Outcome(first.verb, first.backend, first.queue, jobs, tuple(counted.items()), parts[-1].left, first.target)
+    return Outcome(first.verb, first.backend, first.queue, jobs, tuple(counted.items()), parts[-1].left, first.target, parts[-1].problem)

@@ -21,6 +21,20 @@ class Source(StrEnum):
 
 
 HUES = ("indigo", "violet", "plum", "copper", "olive", "teal", "azure", "slate")
+ARGUMENTS = ("shown", "described", "hidden")
+"""What pages show of jobs' arguments, results and meta: all, types and sizes, or how many there are."""
+REDACTED = (
+    "*password*",
+    "*passwd*",
+    "*secret*",
+    "*token*",
+    "*api_key*",
+    "*apikey*",
+    "*authorization*",
+    "*credential*",
+    "*private_key*",
+)
+"""The names whose values are hidden unless a profile says otherwise."""
 WORKER_TTL_S = 420
 """RQ's default worker TTL. A blocking worker waits TTL - 15 s in BLPOP and needs a socket timeout of TTL - 5 s (415 s) or none."""
 WORKER_SOCKET_TIMEOUT_S = WORKER_TTL_S - 5
@@ -58,6 +72,9 @@ class Profile:
     """Where a backend is and how it may be used. Timeouts in seconds; secrets live elsewhere, only their presence is here.
 
     secret_refs are (slot, reference) of a profile from a file: where each secret is read from, such as env:NAME.
+    arguments is one of ARGUMENTS; redact are globs over names whose values are hidden all the same (model.redaction).
+    oldest_warn_s, failures_warn_per_hour and clock_skew_warn_s are when the overview warns (model.attention); 0 is never, but for
+    failures: there it is when they rise beyond what is usual.
     """
 
     name: str
@@ -82,6 +99,11 @@ class Profile:
     read_only: bool = False
     enabled: bool = True
     notes: str = ""
+    arguments: str = "shown"
+    redact: tuple[str, ...] = REDACTED
+    oldest_warn_s: int = 300
+    failures_warn_per_hour: int = 0
+    clock_skew_warn_s: float = 5.0
     source: Source = Source.UI
     secret_refs: tuple[tuple[str, str], ...] = ()
     id: str = ""

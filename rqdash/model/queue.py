@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rqdash.model.registry import Registry
+from rqdash.model.trouble import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,8 @@ class QueueSummary:
     """One queue of one backend, as counted at one moment.
 
     Counts leave out expired entries, so they equal RQ's own after its cleanup; expired ones are told apart. None means unknown.
+    is_suspended and suspended_until (None = no end) speak of all workers of the backend, departing of all its jobs on their way to
+    another backend; only a page of this one queue reads them.
     """
 
     backend: str
@@ -35,6 +38,9 @@ class QueueSummary:
     workers_busy: int = 0
     has_scheduler: bool = False
     exists: bool = True
+    is_suspended: bool = False
+    suspended_until: datetime | None = None
+    departing: int = 0
 
     def count(self, registry: Registry) -> int:
         """Entries of one registry, expired ones left out."""
@@ -68,13 +74,18 @@ class QueueSummary:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a server says of itself; "" or None is unknown, and unknown says why by fact."""
+    """What a server says of itself; "" or None is unknown, and unknown says why by fact.
+
+    maxmemory_bytes is 0 without a limit. clock_skew_s is by how much its clock is ahead of rqdash's, at least, in whole seconds.
+    """
 
     product: str = ""
     version: str = ""
     role: str = ""
     maxmemory_policy: str = ""
     used_memory_bytes: int | None = None
+    maxmemory_bytes: int | None = None
+    clock_skew_s: int | None = None
     keyspaces: tuple[int, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
 
@@ -92,7 +103,7 @@ class BackendSummary:
     """One backend at one moment: its queues by name, its workers counted, its server.
 
     queues_total is how many there are; queues holds those read (all up to 2,000). Workers whose hash is gone count as lost and
-    not among workers; workers_total is how many RQ lists, of which at most 1,000 are read.
+    not among workers; workers_total is how many RQ lists, of which at most 1,000 are read. attention is what is wrong, worst first.
     """
 
     backend: str
@@ -107,7 +118,9 @@ class BackendSummary:
     rq_versions: tuple[str, ...] = ()
     is_suspended: bool = False
     suspended_for_s: int | None = None
+    suspended_until: datetime | None = None
     server: ServerFacts = ServerFacts()
+    attention: tuple[Item, ...] = ()
 
     def total(self, registry: Registry) -> int:
         return sum(queue.count(registry) for queue in self.queues)

@@ -167,20 +167,20 @@ _REDUCTIONS = {
 }
 
 
-def fields(value: Object) -> Iterator[tuple[str, object]]:
-    """What an object holds, by name: its positional arguments ("" for a name), then keyword arguments, then its state; bounded."""
+def fields(value: Object) -> Iterator[tuple[object, object]]:
+    """What an object holds, by key: its positional arguments ("" for a key), then keyword arguments, then its state; bounded."""
     arguments = value.args if isinstance(value.args, (tuple, list)) else (value.args,)
     yield from (("", argument) for argument in islice(arguments, MOST))
     for holder in (value.kwargs, *(value.states or ())[:MOST]):
         yield from _state(holder)
 
 
-def _state(state: object) -> Iterator[tuple[str, object]]:
+def _state(state: object) -> Iterator[tuple[object, object]]:
     # (None, {...}) and ({...}, {...}) are how classes with slots are pickled: copyreg and object.__reduce_ex__(2).
     parts = state if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], Mapping) else (state,)
     for part in parts:
         if isinstance(part, Mapping):
-            yield from ((name(key), item) for key, item in islice(part.pairs, MOST))
+            yield from islice(part.pairs, MOST)
         elif part is not None:
             yield "state", part
 

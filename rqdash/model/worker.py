@@ -48,13 +48,14 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class WorkerList:
-    """All workers of one backend by name, at most limit of total read."""
+    """All workers of one backend by name, at most limit of total read. suspended_until is None also when that has no end."""
 
     backend: str
     as_of: datetime
     workers: tuple[Worker, ...]
     total: int
     is_suspended: bool = False
+    suspended_until: datetime | None = None
 
 
 ORDER = {"lost": 0, "suspended": 1, "busy": 2, "started": 3, "idle": 4}

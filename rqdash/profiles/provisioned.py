@@ -28,6 +28,7 @@ TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "float": ((int, float), "a number of seconds"),
     "float | None": ((int, float), "a number of seconds"),
     "bool": ((bool,), "true or false"),
+    "tuple[str, ...]": ((list,), 'a list of texts, such as ["*password*", "*token*"]'),
 }
 """By the types of the model's fields: what TOML may hold for it, and how it is asked for."""
 FIELDS = {field.name: str(field.type) for field in fields(Profile) if field.name in {*BODY} - {"source", "secret_refs"}}
@@ -133,6 +134,10 @@ def _value(field: str, value: object, types: Mapping[str, str]) -> object:
     allowed, asked = TYPES[types[field]]
     if not isinstance(value, allowed) or isinstance(value, bool) != (bool in allowed):
         raise _Wrong(f"give {asked}.")
+    if isinstance(value, list):
+        if not all(isinstance(item, str) for item in value):
+            raise _Wrong(f"give {asked}.")
+        return tuple(value)
     if types[field] != "Kind":
         return value
     if value not in {kind.value for kind in Kind}:

@@ -36,19 +36,25 @@ BODY = (
     "read_only",
     "enabled",
     "notes",
+    "arguments",
+    "redact",
+    "oldest_warn_s",
+    "failures_warn_per_hour",
+    "clock_skew_warn_s",
     "source",
     "secret_refs",
 )
 """What an editor sets, the name aside; a field that an older row does not have has its default."""
 TLS_PARTS = frozenset(part.name for part in dataclass_fields(Tls))
-LABELS = frozenset({"worker_socket_timeout_s", "hue", "environment", "enabled", "notes"})
+WARNS = frozenset({"oldest_warn_s", "failures_warn_per_hour", "clock_skew_warn_s"})
+LABELS = WARNS | {"worker_socket_timeout_s", "hue", "environment", "enabled", "notes"}
 """Of BODY, what no connection and no right depends on; a change of anything else is a new endpoint version."""
 
 
 def body(profile: Profile) -> dict[str, object]:
     """The fields an editor sets, as JSON values."""
     whole = asdict(profile)
-    return {name: list(whole[name]) if name == "sentinels" else whole[name] for name in BODY}
+    return {name: list(whole[name]) if name in ("sentinels", "redact") else whole[name] for name in BODY}
 
 
 def profile_of(row: ProfileRow, slots: Collection[str]) -> Profile:
@@ -73,6 +79,8 @@ def of_body(name: str, stored: Mapping[str, object]) -> Profile:
     fields["sentinels"] = tuple(Node(**node) for node in fields.get("sentinels", ()))
     fields["source"] = Source(fields.get("source", Source.UI))
     fields["secret_refs"] = tuple((slot, ref) for slot, ref in fields.get("secret_refs", ()))
+    if "redact" in fields:
+        fields["redact"] = tuple(fields["redact"])
     for key in ("tls", "sentinel_tls"):
         fields[key] = Tls(**{part: value for part, value in fields.get(key, {}).items() if part in TLS_PARTS})
     return Profile(name=name, **fields)

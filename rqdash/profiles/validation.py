@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from rqdash.errors import Invalid
-from rqdash.model.profile import HUES, WORKER_SOCKET_TIMEOUT_S, WORKER_TTL_S, Kind, Node, Profile, Tls
+from rqdash.model import redaction
+from rqdash.model.profile import ARGUMENTS, HUES, WORKER_SOCKET_TIMEOUT_S, WORKER_TTL_S, Kind, Node, Profile, Tls
 from rqdash.profiles.certificates import AUTHORITY, CLIENT, pem_problem
 
 RESERVED = ("new", "import", "test")
@@ -19,9 +20,13 @@ LONGEST_NOTES_BYTES = 4096
 LONGEST_SOCKET_PATH_BYTES = 107
 """sockaddr_un.sun_path is 108 bytes with its NUL on Linux; macOS has 104, and says so itself."""
 MOST_SENTINELS = 32
+MOST_RULES = 50
 HIGHEST_DB = 2**31 - 1
 CONNECT_TIMEOUTS_S = (0.1, 10.0)
 READ_TIMEOUTS_S = (0.5, 10.0)
+LONGEST_WARN_S = 30 * 86_400
+MOST_FAILURES = 1_000_000
+CLOCK_SKEWS_S = (1.0, 3600.0)
 HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?")
 USER = re.compile(r"[!-~]{0,128}")
 WORKERS_WAIT = (
@@ -47,7 +52,8 @@ def validated(profile: Profile, *, taken: Collection[str], policy: Policy) -> Pr
     fields; those inside tls are ca_pem, server_name and client_cert_pem, with sentinel_ before them for those inside sentinel_tls.
     """
     tidy = _tidied(profile)
-    found = (_label_problems(tidy, taken), _place_problems(tidy, policy), _user_problems(tidy), _tls_problems(tidy), _limit_problems(tidy))
+    about_it = (_label_problems(tidy, taken), _shown_problems(tidy), _warning_problems(tidy))
+    found = (*about_it, _place_problems(tidy, policy), _user_problems(tidy), _tls_problems(tidy), _limit_problems(tidy))
     problems: dict[str, str] = {}
     for each in found:
         for name, problem in each:
@@ -65,6 +71,7 @@ def _tidied(profile: Profile) -> Profile:
         name=plain.name,
         environment=profile.environment.strip(),
         notes=profile.notes.replace("\r\n", "\n").strip(),
+        redact=tuple(dict.fromkeys(rule.strip() for rule in profile.redact if rule.strip())),
         tls=_tidied_tls(profile.tls),
         sentinel_tls=_tidied_tls(profile.sentinel_tls),
     )
@@ -109,6 +116,15 @@ def _label_problems(profile: Profile, taken: Collection[str]) -> Problems:
         yield "notes", "Notes are at most 4 KB. Shorten them, or link to a page that holds the rest."
     elif _has_control_characters(profile.notes):
         yield "notes", "Notes are plain text; they hold a character that cannot be shown. Type them again."
+
+
+def _shown_problems(profile: Profile) -> Problems:
+    if profile.arguments not in ARGUMENTS:
+        yield "arguments", f"Choose what is shown of jobs' arguments: {', '.join(ARGUMENTS)}."
+    if len(profile.redact) > MOST_RULES:
+        yield "redact", f"Give at most {MOST_RULES} rules; one with stars covers many names: *password*."
+    elif problem := redaction.problem(profile.redact):
+        yield "redact", problem
 
 
 def _place_problems(profile: Profile, policy: Policy) -> Problems:
@@ -201,6 +217,16 @@ def _limit_problems(profile: Profile) -> Problems:
     workers = profile.worker_socket_timeout_s
     if workers is not None and not WORKER_SOCKET_TIMEOUT_S <= workers <= 86400:
         yield "worker_socket_timeout_s", WORKERS_WAIT
+
+
+def _warning_problems(profile: Profile) -> Problems:
+    if not 0 <= profile.oldest_warn_s <= LONGEST_WARN_S:
+        yield "oldest_warn_s", f"Give 0 to {LONGEST_WARN_S} whole seconds: how long a job may wait before that is said, 0 for never."
+    if not 0 <= profile.failures_warn_per_hour <= MOST_FAILURES:
+        yield "failures_warn_per_hour", f"Give 0 to {MOST_FAILURES} failures an hour; 0 warns when they rise beyond what is usual."
+    low, high = CLOCK_SKEWS_S
+    if profile.clock_skew_warn_s and not low <= profile.clock_skew_warn_s <= high:
+        yield "clock_skew_warn_s", f"Give {low:g} to {high:g} seconds, or 0 for never."
 
 
 def _has_control_characters(text: str) -> bool:

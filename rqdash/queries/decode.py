@@ -11,6 +11,7 @@ from rqdash.errors import BackendError
 from rqdash.model import names
 
 SHOWN_BYTES = 2048
+MINUS = ord("-")
 LEGACY_TIMEOUT = re.compile(rb"(\d{1,9})([smhd]?)")
 UNITS_S = {b"": 1, b"s": 1, b"m": 60, b"h": 3600, b"d": 86400}
 
@@ -34,9 +35,10 @@ def integer(raw: object) -> int | None:
     """A whole number of at most 18 digits."""
     if isinstance(raw, int):
         return raw
-    if not isinstance(raw, bytes) or not re.fullmatch(rb"-?\d{1,18}", raw):
+    if not isinstance(raw, bytes) or not 1 <= len(raw) <= 19:
         return None
-    return int(raw)
+    digits = raw[1:] if raw[0] == MINUS else raw
+    return int(raw) if digits.isdigit() and len(digits) <= 18 else None
 
 
 def decimal(raw: object) -> float | None:
@@ -64,6 +66,9 @@ def when(raw: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(raw.decode("ascii"))
+        # A "Z" is read as this very UTC; converting it again takes longer than reading it.
+        if moment.tzinfo is UTC:
+            return moment
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -77,8 +82,18 @@ def at(epoch_s: object) -> datetime | None:
     return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
 
 
+def result_at(raw: object) -> datetime | None:
+    """The time in the id of a result, "<milliseconds>-<number>"."""
+    milliseconds, dash, _ = raw.partition(b"-") if isinstance(raw, bytes) else (b"", b"", b"")
+    ms = integer(milliseconds) if dash else None
+    # A date begins with its year, which would be some seconds of the year 1970.
+    return at(ms / 1000) if ms is not None and len(milliseconds) > len("9999") else None
+
+
 def timeout_s(raw: object) -> int | None:
     """A job's timeout in seconds; RQ 1.x also wrote "1h". None when there is none (-1) or it makes no sense."""
+    if isinstance(raw, bytes) and raw.isdigit() and len(raw) <= 9:
+        return int(raw)
     found = LEGACY_TIMEOUT.fullmatch(raw) if isinstance(raw, bytes) else None
     return int(found.group(1)) * UNITS_S[found.group(2)] if found else None
 

@@ -38,7 +38,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class RawJob:
-    """Everything of one job as stored. ttl_ms is PTTL's answer; executions are (execution id, deadline), newest deadline first."""
+    """Everything of one job as stored. ttl_ms is PTTL's answer; executions are (execution id, deadline), newest deadline first.
+
+    Of dependents and dependencies at most 100 are read; the totals are the sizes of their sets.
+    """
 
     fields: dict[str, Stored]
     ttl_ms: int
@@ -46,6 +49,8 @@ class RawJob:
     dependencies: tuple[str, ...]
     results: Stream
     executions: tuple[tuple[str, float], ...]
+    dependents_total: int
+    dependencies_total: int
 
     def value(self, field: str) -> bytes | None:
         return self.fields[field].value if field in self.fields else None
@@ -74,7 +79,7 @@ def _by_script(backend: Backend, job_id: str) -> RawJob:
 def _by_pipeline(backend: Backend, job_id: str) -> RawJob:
     keys = backend.keys
     key = decode.wire(keys.job(job_id))
-    names, ttl, dependents, dependencies, results, executions = read_lenient(
+    names, ttl, dependents, dependencies, results, executions, *sizes = read_lenient(
         backend,
         ("HKEYS", key),
         ("PTTL", key),
@@ -82,10 +87,12 @@ def _by_pipeline(backend: Backend, job_id: str) -> RawJob:
         ("SSCAN", decode.wire(keys.dependencies(job_id)), 0, "COUNT", MOST_RELATIVES),
         ("XREVRANGE", decode.wire(keys.results(job_id)), "+", "-", "COUNT", MOST_RESULTS),
         ("ZREVRANGE", decode.wire(keys.executions(job_id)), 0, MOST_RESULTS - 1, "WITHSCORES"),
+        ("SCARD", decode.wire(keys.dependents(job_id))),
+        ("SCARD", decode.wire(keys.dependencies(job_id))),
     )
     fields = _fields(backend, key, decode.members(names))
     sets = [_scanned(dependents), _scanned(dependencies)]
-    return _raw(fields, [ttl, *sets, results, executions])
+    return _raw(fields, [ttl, *sets, results, executions, *sizes])
 
 
 def _fields(backend: Backend, key: bytes, names: Sequence[bytes]) -> dict[str, Stored]:
@@ -110,7 +117,7 @@ def _scanned(reply: object) -> Sequence[object]:
 
 
 def _raw(fields: dict[str, Stored], others: Sequence[object]) -> RawJob:
-    ttl_ms, dependents, dependencies, results, executions = others
+    ttl_ms, dependents, dependencies, results, executions, n_dependents, n_dependencies = others
     return RawJob(
         dict(sorted(fields.items())),
         decode.integer(ttl_ms) or 0,
@@ -118,6 +125,8 @@ def _raw(fields: dict[str, Stored], others: Sequence[object]) -> RawJob:
         _names(dependencies),
         decode.entries(results),
         tuple((decode.name(member), score) for member, score in decode.scored(executions)),
+        decode.integer(n_dependents) or 0,
+        decode.integer(n_dependencies) or 0,
     )
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from rqdash.backends.backend import Backend, Command
 from rqdash.errors import BackendError
-from rqdash.model.job import ExecutionRow, Relative
+from rqdash.model import redaction
+from rqdash.model.job import ExecutionRow, Relative, Surroundings
+from rqdash.model.redaction import Redaction
 from rqdash.model.registry import Registry
-from rqdash.queries import decode
+from rqdash.queries import decode, job_around
 from rqdash.queries.job_fields import MOST_RELATIVES, RawJob
+from rqdash.queries.reading import read_either
 
 FARTHEST = 100_000
 """How far into a queue a job's position is looked for: 1.6 ms of the server's time."""
@@ -20,6 +24,8 @@ NEAREST = 1000
 """How far where the server has no LPOS (before Redis 6.0.6)."""
 SETS = tuple(registry for registry in Registry if registry not in (Registry.QUEUED, Registry.INTERMEDIATE))
 ALSO_IN = {"stopped": Registry.FAILED, "rate_limited": None, "ready_to_enqueue": Registry.READY}
+OF_RELATIVES = ("status", "description", "origin")
+CALLED = re.compile(r"([A-Za-z_][\w.<>]*)\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +37,60 @@ class Place:
     score: float | None
     executions: tuple[ExecutionRow, ...]
     dependencies: tuple[Relative, ...]
+    dependencies_total: int
     dependents: tuple[Relative, ...]
     is_worker_gone: bool
+    around: Surroundings
 
 
 def place(backend: Backend, job_id: str, *, raw: RawJob, now_s: int) -> Place:
-    """Where the job is now. One round trip, two on servers without LPOS.
+    """Where the job is now, and what its future depends on. One round trip, two on servers without LPOS; three where scripts are denied.
 
-    Reads the list, :intermediate and the registries of its origin, its worker, its executions and at most 200 relatives.
+    Reads the list, :intermediate and the registries of its origin, its worker, its executions and at most 200 relatives; then what
+    job_around says.
     """
-    executions = [f"{job_id}:{execution_id}" for execution_id, _ in raw.executions]
-    dependencies = tuple(dict.fromkeys(islice((*_named(raw), *raw.dependencies), MOST_RELATIVES)))
-    groups = (
-        _where(backend, job_id, raw=raw, executions=executions),
-        _worker(backend, raw),
-        [_fields(backend.keys.execution(composite), "worker_name", "created_at", "last_heartbeat") for composite in executions],
-        [_fields(backend.keys.job(other), "status", "description") for other in dependencies],
-        [_fields(backend.keys.job(other), "status", "description") for other in raw.dependents],
-    )
-    replies = iter(backend.read(*(command for group in groups for command in group), strict=False))
+    named = tuple(dict.fromkeys((*_named(raw), *raw.dependencies)))
+    dependencies = named[:MOST_RELATIVES]
+    groups = _groups(backend, job_id, raw=raw, dependencies=dependencies)
+    found, around = _read(backend, job_id, raw=raw, commands=[command for group in groups for command in group])
+    replies = iter(found)
     where, worker, hashes, above, below = ([_tolerant(reply) for reply in islice(replies, len(group))] for group in groups)
+    hides = redaction.of(backend.profile)
     registry, position, score = _found(backend, job_id, raw=raw, replies=where)
     return Place(
         registry,
         position,
         score,
         _executions(raw, hashes, now_s=now_s),
-        _relatives(dependencies, above),
-        _relatives(raw.dependents, below),
+        _relatives(dependencies, above, hides),
+        max(len(named), raw.dependencies_total),
+        _relatives(raw.dependents, below, hides),
         bool(worker) and _is_gone(worker[0]),
+        around,
     )
+
+
+def _groups(backend: Backend, job_id: str, *, raw: RawJob, dependencies: Sequence[str]) -> tuple[list[Command], ...]:
+    """What to ask: where it is, its worker, its executions, what it waits for, what waits for it."""
+    executions = [f"{job_id}:{execution_id}" for execution_id, _ in raw.executions]
+    return (
+        _where(backend, job_id, raw=raw, executions=executions),
+        _worker(backend, raw),
+        [_fields(backend.keys.execution(composite), "worker_name", "created_at", "last_heartbeat") for composite in executions],
+        [_fields(backend.keys.job(other), *OF_RELATIVES) for other in dependencies],
+        [_fields(backend.keys.job(other), *OF_RELATIVES) for other in raw.dependents],
+    )
+
+
+def _read(backend: Backend, job_id: str, *, raw: RawJob, commands: Sequence[Command]) -> tuple[list[object], Surroundings]:
+    def by_script() -> tuple[list[object], Surroundings]:
+        *replies, last = backend.read(*commands, job_around.call(backend, job_id, raw), strict=False)
+        return replies, job_around.around(last, raw)
+
+    def by_pipeline() -> tuple[list[object], Surroundings]:
+        return backend.read(*commands, strict=False), job_around.around(job_around.by_pipeline(backend, job_id, raw), raw)
+
+    return read_either(backend, by_script, otherwise=by_pipeline)
 
 
 def _named(raw: RawJob) -> Iterator[str]:
@@ -123,6 +153,9 @@ def _found(backend: Backend, job_id: str, *, raw: RawJob, replies: Sequence[obje
     held[Registry.QUEUED], held[Registry.INTERMEDIATE] = decode.decimal(in_list), decode.decimal(in_intermediate)
     status = decode.text(raw.value("status"), limit=80)
     fits = [registry for registry in Registry if registry.value == status or ALSO_IN.get(status) is registry]
+    if status == "finished":
+        # RQ 2.3 to 2.7 leave a job that waits for its next repeat as finished.
+        fits.insert(0, Registry.SCHEDULED)
     for registry in (*fits, *Registry):
         value = held.get(registry)
         if value is not None:
@@ -150,6 +183,22 @@ def _executions(raw: RawJob, hashes: Sequence[object], *, now_s: int) -> tuple[E
     return tuple(rows)
 
 
-def _relatives(ids: Sequence[str], hashes: Sequence[object]) -> tuple[Relative, ...]:
-    pairs = ((other, decode.many(values) or (None, None)) for other, values in zip(ids, hashes, strict=True))
-    return tuple(Relative(other, decode.text(status, limit=80), decode.text(description)) for other, (status, description) in pairs)
+def _relatives(ids: Sequence[str], hashes: Sequence[object], hides: Redaction) -> tuple[Relative, ...]:
+    pairs = ((other, decode.many(values) or (None, None, None)) for other, values in zip(ids, hashes, strict=True))
+    # Those that are gone come last: there is nothing to do about them.
+    return tuple(sorted((_relative(other, values, hides) for other, values in pairs), key=lambda found: not found.status))
+
+
+def _relative(job_id: str, values: Sequence[object], hides: Redaction) -> Relative:
+    status, description, origin = values
+    word = decode.text(status, limit=80)
+    # The function alone of RQ's own description: the arguments in it cannot be told from what rules hide without the job's data.
+    text = decode.text(description) if hides.is_shown else ""
+    called = CALLED.match(text)
+    return Relative(job_id, word, called.group(1) if called else hides.text(text), decode.name(origin), _registry_of(word))
+
+
+def _registry_of(status: str) -> Registry | None:
+    """The registry that RQ keeps jobs of a status in; None for those it keeps in none."""
+    known = ALSO_IN.get(status)
+    return known or next((registry for registry in Registry if registry.value == status), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from rqdash.backends.backend import Backend
@@ -16,8 +15,8 @@ from rqdash.queries.pages import Entry, Page, Wanted, joined, page
 from rqdash.queries.reading import read_either, read_lenient
 
 MOST_ROWS = 200
-CALL_ROWS = 50
-"""Rows one script call reads: it must not hold the server longer than 5 ms."""
+CALL_ROWS = 100
+"""Rows one script call reads: it must not hold the server longer than 5 ms, and takes up to 2."""
 MOST_FOUND = 10_000
 FIND_STEP = 2000
 WORDS = {
@@ -40,20 +39,35 @@ def jobs(backend: Backend, queue: str, registry: Registry, *, offset: int, size:
     their scores are deadlines; never-expiring entries take turns with those of the latest deadlines. A row whose hash is gone says so.
     Reads the registry and per row its hash and, for failed, its newest result. One round trip; three to five where scripts are denied.
     """
+    asked = wanted(queue, registry, offset=offset, size=size, now=now)
+    read = read_either(backend, lambda: _by_script(backend, asked), otherwise=lambda: page_by_pipeline.read(backend, asked))
+    return listed(backend, asked, read, now=now)
+
+
+def wanted(queue: str, registry: Registry, *, offset: int, size: int, now: datetime) -> Wanted:
+    """The page that jobs() reads."""
     size = min(max(size, 1), MOST_ROWS)
-    wanted = Wanted(queue, registry, max(offset, 0) // size * size, size, counts.seconds(now))
-    read = read_either(backend, lambda: _by_script(backend, wanted), otherwise=lambda: page_by_pipeline.read(backend, wanted))
+    return Wanted(queue, registry, max(offset, 0) // size * size, size, counts.seconds(now))
+
+
+def calls(backend: Backend, wanted: Wanted) -> list[Call]:
+    """The calls whose replies together are a page: joined([page(reply), ...])."""
+    return [_call(backend, wanted, offset) for offset in range(wanted.offset, wanted.offset + wanted.size, CALL_ROWS)]
+
+
+def listed(backend: Backend, wanted: Wanted, read: Page, *, now: datetime) -> JobList:
+    """The page as values."""
     return JobList(
         backend.name,
-        queue,
-        registry,
-        rows=tuple(_row(backend, wanted, entry) for entry in read.entries),
+        wanted.queue,
+        wanted.registry,
+        rows=tuple(row(backend, wanted, entry) for entry in read.entries),
         total=max(read.total - read.expired, 0),
         offset=wanted.offset,
-        size=size,
+        size=wanted.size,
         as_of=now,
         scanned=read.scanned,
-        ordered=WORDS[registry],
+        ordered=WORDS[wanted.registry],
         expired=read.expired,
     )
 
@@ -79,10 +93,29 @@ def find(backend: Backend, queue: str, registry: Registry, reference: str) -> st
     raise NotFound(f"No job among the first {MOST_FOUND:,} of this list of {backend.name} has this reference.")
 
 
+def row(backend: Backend, wanted: Wanted, entry: Entry) -> JobRow:
+    """The row of an entry that was read, with what its registry says."""
+    job_id, execution_id = pages.job_id(entry.member, registry=wanted.registry)
+    error_type, error_message = rows.error_summary(entry.error)
+    expires = wanted.registry in EXPIRING
+    return rows.job_row(
+        entry.row,
+        backend=backend,
+        job_id=job_id,
+        queue=wanted.queue,
+        registry=wanted.registry,
+        due_at=decode.at(entry.score) if wanted.registry is Registry.SCHEDULED else None,
+        expires_at=decode.at(entry.score) if expires else None,
+        is_expired=expires and entry.score is not None and 0 <= entry.score <= wanted.now_s,
+        worker=decode.name(entry.worker),
+        execution_id=execution_id,
+        error_type=error_type,
+        error_message=error_message,
+    )
+
+
 def _by_script(backend: Backend, wanted: Wanted) -> Page:
-    starts = range(wanted.offset, wanted.offset + wanted.size, CALL_ROWS)
-    replies = backend.read(*(_call(backend, wanted, offset) for offset in starts))
-    return joined([page(reply) for reply in replies])
+    return joined([page(reply) for reply in backend.read(*calls(backend, wanted))])
 
 
 def _call(backend: Backend, wanted: Wanted, offset: int) -> Call:
@@ -91,21 +124,3 @@ def _call(backend: Backend, wanted: Wanted, offset: int) -> Call:
     order = (wanted.order, offset, size, wanted.now_s, wanted.window, wanted.moment)
     flags = (",".join(rows.FIELDS), int(wanted.has_executions), int(wanted.has_errors))
     return Call(script, arguments=(decode.wire(backend.keys.prefix), wanted.key(backend.keys), *order, *flags))
-
-
-def _row(backend: Backend, wanted: Wanted, entry: Entry) -> JobRow:
-    job_id, execution_id = pages.job_id(entry.member, registry=wanted.registry)
-    row = rows.job_row(entry.row, backend=backend.name, job_id=job_id, queue=wanted.queue)
-    error_type, error_message = rows.error_summary(entry.error)
-    expires = wanted.registry in EXPIRING
-    return replace(
-        row,
-        registry=wanted.registry,
-        due_at=decode.at(entry.score) if wanted.registry is Registry.SCHEDULED else None,
-        expires_at=decode.at(entry.score) if expires else None,
-        is_expired=expires and entry.score is not None and 0 <= entry.score <= wanted.now_s,
-        worker=decode.name(entry.worker) or row.worker,
-        execution_id=execution_id,
-        error_type=error_type,
-        error_message=error_message,
-    )

@@ -23,7 +23,23 @@ def read(backend: Backend, wanted: Wanted) -> Page:
         total, expired, scanned, found = _windowed(backend, wanted)
     else:
         total, expired, scanned, found = _ranked(backend, wanted)
-    return Page(total, expired, scanned, _entries(backend, wanted, found))
+    return Page(total, expired, scanned, entries(backend, wanted, found))
+
+
+def entries(backend: Backend, wanted: Wanted, found: Sequence[Scored]) -> tuple[Entry, ...]:
+    """The jobs of members that were found, with what the registry wanted tells of its rows. Two round trips."""
+    ids = [job_id(member, registry=wanted.registry)[0] for member, _ in found]
+    jobs = rows.commands(backend.keys, ids)
+    replies = read_lenient(backend, *jobs, *_errors(backend, wanted, ids), *_workers(backend, wanted, found))
+    of_jobs, others = replies[: len(jobs)], replies[len(jobs) :]
+    data = rows.data_commands(backend.keys, ids, of_jobs)
+    legacy = _legacy(backend, ids, others) if wanted.has_errors else []
+    small = read_lenient(backend, *data, *legacy)
+    raws = rows.raw_rows(of_jobs, small[: len(data)])
+    errors = _raw_errors(others, small[len(data) :]) if wanted.has_errors else [RawError()] * len(ids)
+    workers = others if wanted.has_executions else [None] * len(ids)
+    parts = zip(found, raws, errors, workers, strict=True)
+    return tuple(Entry(m, score, raw, error, w if isinstance(w, bytes) else None) for (m, score), raw, error, w in parts)
 
 
 def _listed(backend: Backend, wanted: Wanted) -> tuple[int, int, int, list[Scored]]:
@@ -86,21 +102,6 @@ def _newest_first(
 def _sorted(pairs: Sequence[tuple[bytes, float]], moments: Sequence[bytes]) -> list[tuple[bytes, float]]:
     together = sorted(zip(moments, pairs, strict=True), key=lambda item: item[0], reverse=True)
     return [pair for _, pair in together]
-
-
-def _entries(backend: Backend, wanted: Wanted, found: Sequence[Scored]) -> tuple[Entry, ...]:
-    ids = [job_id(member, registry=wanted.registry)[0] for member, _ in found]
-    jobs = rows.commands(backend.keys, ids)
-    replies = read_lenient(backend, *jobs, *_errors(backend, wanted, ids), *_workers(backend, wanted, found))
-    of_jobs, others = replies[: len(jobs)], replies[len(jobs) :]
-    data = rows.data_commands(backend.keys, ids, of_jobs)
-    legacy = _legacy(backend, ids, others) if wanted.has_errors else []
-    small = read_lenient(backend, *data, *legacy)
-    raws = rows.raw_rows(of_jobs, small[: len(data)])
-    errors = _raw_errors(others, small[len(data) :]) if wanted.has_errors else [RawError()] * len(ids)
-    workers = others if wanted.has_executions else [None] * len(ids)
-    parts = zip(found, raws, errors, workers, strict=True)
-    return tuple(Entry(m, score, raw, error, w if isinstance(w, bytes) else None) for (m, score), raw, error, w in parts)
 
 
 def _errors(backend: Backend, wanted: Wanted, ids: Sequence[str]) -> list[Command]:

@@ -105,18 +105,19 @@ def job_id(member: bytes, *, registry: Registry) -> tuple[str, str]:
 def page(reply: object) -> Page:
     """What jobs.lua returns."""
     total, _, expired, scanned, found = decode.many(reply)
-    entries = tuple(_entry(row) for row in decode.many(found))
+    entries = tuple(entry(row) for row in decode.many(found))
     return Page(decode.integer(total) or 0, decode.integer(expired) or 0, decode.integer(scanned) or 0, entries)
+
+
+def entry(reply: object) -> Entry:
+    """One row of what jobs.lua, or found_rows.lua, returns."""
+    member, score, size, text, worker, row = decode.many(reply)
+    error = RawError(decode.integer(size) or 0, text if isinstance(text, bytes) else None)
+    known_worker = worker if isinstance(worker, bytes) else None
+    return Entry(member if isinstance(member, bytes) else b"", decode.decimal(score), rows.raw_row(row), error, known_worker)
 
 
 def joined(parts: Sequence[Page]) -> Page:
     """One page of several calls, read one after the other in one round trip."""
     first = parts[0]
     return Page(first.total, first.expired, first.scanned, tuple(entry for part in parts for entry in part.entries))
-
-
-def _entry(reply: object) -> Entry:
-    member, score, size, text, worker, row = decode.many(reply)
-    error = RawError(decode.integer(size) or 0, text if isinstance(text, bytes) else None)
-    known_worker = worker if isinstance(worker, bytes) else None
-    return Entry(member if isinstance(member, bytes) else b"", decode.decimal(score), rows.raw_row(row), error, known_worker)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict, Unpack
 
-from rqdash.backends.backend import Command
-from rqdash.model import failure, payload
+from rqdash.backends.backend import Backend, Command
+from rqdash.model import failure, payload, redaction
 from rqdash.model.duration import size
 from rqdash.model.job import JobRow
 from rqdash.model.keys import Keys
+from rqdash.model.payload import Call
+from rqdash.model.redaction import Redaction
+from rqdash.model.registry import Registry
 from rqdash.queries import decode
 
 FIELDS = (
@@ -31,7 +35,6 @@ NAMES = ("origin", "worker_name")
 SMALL_DATA_BYTES = 8192
 LONGEST_NAME_BYTES = 65536
 SMALL_ERROR_BYTES = 65536
-CALLED = re.compile(r"([A-Za-z_][\w.<>]*)\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,15 @@ class RawError:
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """A job's fields as stored. data is None when missing or larger than 8 KB; texts are cut to 2 KB, names over 64 KB are None."""
+    """A job's fields as stored. data is None when missing or larger than 8 KB; texts are cut to 2 KB, names over 64 KB are None.
+
+    head: what larger data begins with, where that was read.
+    """
 
     data_size: int
     data: bytes | None
     values: dict[str, bytes | None]
+    head: bytes | None = None
 
     @property
     def exists(self) -> bool:
@@ -56,7 +63,7 @@ class RawRow:
 
 
 def raw_row(reply: object) -> RawRow:
-    """What row.lua returns: the size of data, data, then FIELDS."""
+    """What row.lua returns: the size of data, data or what it begins with, then FIELDS."""
     data_size, data, *values = decode.many(reply) or (0, None)
     return _raw(data_size, data, values)
 
@@ -68,7 +75,7 @@ def commands(keys: Keys, job_ids: Sequence[str]) -> list[Command]:
 
 
 def data_commands(keys: Keys, job_ids: Sequence[str], replies: Sequence[object]) -> list[Command]:
-    """The second step: the data of the jobs whose data is small."""
+    """The second step: the data of the jobs whose data is small; what larger data begins with is told by scripts alone."""
     sizes = [decode.integer(reply) or 0 for reply in replies[::2]]
     small = [job_id for job_id, n_bytes in zip(job_ids, sizes, strict=True) if 0 < n_bytes <= SMALL_DATA_BYTES]
     return [("HGET", decode.wire(keys.job(job_id)), "data") for job_id in small]
@@ -85,30 +92,99 @@ def raw_rows(replies: Sequence[object], data: Sequence[object]) -> list[RawRow]:
     return rows
 
 
-def job_row(raw: RawRow, *, backend: str, job_id: str, queue: str) -> JobRow:
-    """The row without what its registry says; queue is taken where the job names none."""
+class Listed(TypedDict, total=False):
+    """What a registry says of a job in it; see JobRow."""
+
+    registry: Registry
+    due_at: datetime | None
+    expires_at: datetime | None
+    is_expired: bool
+    execution_id: str
+    error_type: str
+    error_message: str
+
+
+def job_row(
+    raw: RawRow, *, backend: Backend, job_id: str, queue: str, call: Call | None = None, worker: str = "", **listed: Unpack[Listed]
+) -> JobRow:
+    """The row of a job, as far as the backend's profile shows arguments; queue is taken where the job names none.
+
+    call is what the job's data says, where that was read already; worker goes before the job's own.
+    """
     values = raw.values
-    description = decode.text(values["description"])
-    function = _function(raw, description)
+    function, line, description = told(Called(raw, decode.text(values["description"]), call), redaction.of(backend.profile))
     attempt, attempts = _attempts(values)
     return JobRow(
-        backend,
+        backend.name,
         job_id,
         queue or decode.name(values["origin"]),
         exists=raw.exists,
         status=decode.text(values["status"], limit=80),
         function=function,
-        arguments=arguments(description, function=function),
+        arguments=line,
         description=description,
         created_at=decode.when(values["created_at"]),
         enqueued_at=decode.when(values["enqueued_at"]),
         started_at=decode.when(values["started_at"]),
         ended_at=decode.when(values["ended_at"]),
-        worker=decode.name(values["worker_name"]),
+        worker=worker or decode.name(values["worker_name"]),
         timeout_s=decode.timeout_s(values["timeout"]),
         attempt=attempt,
         attempts=attempts,
+        **listed,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a job would run, as far as it is known: its raw row, its description, and its call where that was read already."""
+
+    raw: RawRow
+    description: str
+    call: Call | None = None
+
+    def function(self) -> str:
+        """As the data says, "" when that is not known: anybody may have written the description."""
+        if self.call is not None and self.call.function:
+            return self.call.function
+        return payload.function(self.raw.data if self.raw.data is not None else self.raw.head)
+
+    def is_touched(self, hides: Redaction) -> bool:
+        """Whether a rule could hide something of it."""
+        hit = bool(self.call.rules) if self.call is not None else payload.is_touched(self.raw.data, hides)
+        return hit or hides.touches(self.description)
+
+    def decoded(self, hides: Redaction) -> Call | None:
+        """Its call without what is hidden; None when it cannot be read."""
+        call = self.call or (payload.call(self.raw.data, hides, is_brief=True) if self.raw.data else None)
+        return call if call is not None and call.serializer != "unknown" and not call.problem else None
+
+
+def told(called: Called, hides: Redaction) -> tuple[str, str, str]:
+    """(function, one line of arguments, description) as a profile's policy shows them."""
+    function = called.function()
+    return (function, *_values(called, function, hides))
+
+
+def _values(called: Called, function: str, hides: Redaction) -> tuple[str, str]:
+    """(one line of arguments, description).
+
+    Where a rule could hide something, RQ's own description is written anew from what the data says; it cuts values without a sign
+    and takes an object's word for what it is, so its text alone does not tell where a value ends.
+    """
+    if not hides.is_shown:
+        call = None if hides.is_hidden else called.decoded(hides)
+        return payload.one_line(call) if call else "", ""
+    line = arguments(called.description, function=function)
+    if not called.is_touched(hides):
+        return line, called.description
+    call = called.decoded(hides)
+    if call is None or not function:
+        text = hides.text(called.description)
+        return arguments(text, function=function), text
+    line = payload.one_line(call)
+    is_ours = called.description.startswith(f"{function}(")
+    return (line, f"{function}({line})") if is_ours else ("", hides.text(called.description))
 
 
 def arguments(description: str, *, function: str) -> str:
@@ -128,22 +204,20 @@ def error_summary(error: RawError) -> tuple[str, str]:
 
 def _raw(data_size: object, data: object, values: Sequence[object]) -> RawRow:
     padded = [*values, *[None] * (len(FIELDS) - len(values))]
-    bounded = {field: _bounded(field, value) for field, value in zip(FIELDS, padded, strict=True)}
-    return RawRow(decode.integer(data_size) or 0, data if isinstance(data, bytes) else None, bounded)
+    # Nearly every value is None or short; a call for each would take longer than all the rest.
+    bounded = {
+        field: value if value is None or (type(value) is bytes and len(value) <= decode.SHOWN_BYTES) else _bounded(field, value)
+        for field, value in zip(FIELDS, padded, strict=True)
+    }
+    n_bytes, stored = decode.integer(data_size) or 0, data if isinstance(data, bytes) else None
+    is_small = n_bytes <= SMALL_DATA_BYTES
+    return RawRow(n_bytes, stored if is_small else None, bounded, None if is_small else stored)
 
 
 def _bounded(field: str, value: object) -> bytes | None:
     if not isinstance(value, bytes) or (field in NAMES and len(value) > LONGEST_NAME_BYTES):
         return None
     return value if field in NAMES else value[: decode.SHOWN_BYTES]
-
-
-def _function(raw: RawRow, description: str) -> str:
-    """From the data; where that is too large to read for a row, from the description that RQ writes."""
-    if raw.data is not None:
-        return payload.function(raw.data)
-    called = CALLED.match(description) if raw.data_size > SMALL_DATA_BYTES else None
-    return called.group(1) if called else ""
 
 
 def _attempts(values: dict[str, bytes | None]) -> tuple[int | None, int | None]:

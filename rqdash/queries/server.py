@@ -20,7 +20,7 @@ def facts(reply: object) -> ServerFacts:
     info: Mapping[object, object] = reply if isinstance(reply, dict) else {}
     product, version = next(((title, _word(info, field)) for field, title in PRODUCTS if _word(info, field)), ("", ""))
     policy = _word(info, "maxmemory_policy")
-    used = info.get("used_memory")
+    used, most = info.get("used_memory"), info.get("maxmemory")
     silent = [fact for fact, value in (("version", version), ("role", _word(info, "role")), ("maxmemory_policy", policy)) if not value]
     return ServerFacts(
         product=product,
@@ -28,9 +28,23 @@ def facts(reply: object) -> ServerFacts:
         role=ROLES.get(_word(info, "role"), _word(info, "role")),
         maxmemory_policy=policy,
         used_memory_bytes=used if isinstance(used, int) else None,
+        maxmemory_bytes=most if isinstance(most, int) else None,
         keyspaces=_keyspaces(info),
         unknown=tuple((fact, SILENT) for fact in silent),
     )
+
+
+def skew_s(reply: object, *, sent_s: float, answered_s: float) -> int | None:
+    """By how many whole seconds the server's clock is ahead of ours (negative: behind), at least, in a reply to INFO.
+
+    The server told its time somewhen between sent_s and answered_s, seconds since 1970 by our clock; what lies between is no skew.
+    None where INFO does not tell the time, as before Redis 6.2.
+    """
+    told_us = reply.get("server_time_usec") if isinstance(reply, dict) else None
+    if not isinstance(told_us, int):
+        return None
+    told_s = told_us / 1_000_000
+    return int(max(told_s - answered_s, 0) or min(told_s - sent_s, 0))
 
 
 def _word(info: Mapping[object, object], field: str) -> str:

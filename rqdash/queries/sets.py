@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rqdash.backends.backend import Backend, Command
@@ -43,6 +43,13 @@ def queue_names(backend: Backend) -> tuple[str, ...]:
     """The queues that RQ lists, by name, up to about 10,000; one round trip, from <prefix>:queues."""
     size, scan = read_lenient(backend, *commands(backend.keys.queues))
     return listed(size, scan, prefix=backend.keys.queue("")).names
+
+
+def unlisted_queues(backend: Backend, queues: Sequence[str]) -> tuple[str, ...]:
+    """Those of the queues that RQ does not list; one round trip, from <prefix>:queues."""
+    key = decode.wire(backend.keys.queues)
+    replies = read_lenient(backend, *(("SISMEMBER", key, decode.wire(backend.keys.queue(queue))) for queue in queues))
+    return tuple(queue for queue, reply in zip(queues, replies, strict=True) if not reply)
 
 
 def resolve_queue(backend: Backend, reference: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rqdash.backends.backend import Backend
 from rqdash.model.registry import Registry
 from rqdash.model.worker import CurrentJob, Worker
 from rqdash.queries import decode, pages, rows, states
@@ -57,7 +58,7 @@ def job_and_execution(composite: bytes) -> tuple[str, str]:
     return pages.job_id(composite, registry=Registry.STARTED)
 
 
-def worker(raw: RawWorker, *, backend: str, name: str) -> Worker:
+def worker(raw: RawWorker, *, backend: Backend, name: str) -> Worker:
     """The worker; its state is "lost" when RQ lists it and its hash is gone."""
     padded = (*raw.values, *[None] * (len(FIELDS) - len(raw.values)))
     values = dict(zip(FIELDS, padded, strict=True))
@@ -65,7 +66,7 @@ def worker(raw: RawWorker, *, backend: str, name: str) -> Worker:
     queues = decode.name(values["queues"])
     ttl_ms = decode.integer(raw.ttl_ms)
     return Worker(
-        backend,
+        backend.name,
         name,
         state,
         queues=tuple(queues.split(",")) if queues else (),
@@ -85,7 +86,7 @@ def worker(raw: RawWorker, *, backend: str, name: str) -> Worker:
     )
 
 
-def _current(raw: RawWorker, backend: str) -> CurrentJob | None:
+def _current(raw: RawWorker, backend: Backend) -> CurrentJob | None:
     if not raw.composite or raw.job is None:
         return None
     job_id, execution_id = job_and_execution(raw.composite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rqdash.backends.backend import Backend, Command
 from rqdash.backends.scripts import Call, load
@@ -16,6 +16,7 @@ from rqdash.queries.sets import commands, listed
 from rqdash.queries.worker_rows import RawWorker
 
 MOST_WORKERS = 1000
+NOT_SUSPENDED = -2
 
 
 def workers(backend: Backend, *, now: datetime, limit: int = MOST_WORKERS) -> WorkerList:
@@ -25,13 +26,20 @@ def workers(backend: Backend, *, now: datetime, limit: int = MOST_WORKERS) -> Wo
     workers and one more per 150 further; where scripts are denied, four, and three more per 150 further.
     """
     keys = backend.keys
-    size, scan, suspended = read_lenient(backend, *commands(keys.workers), ("EXISTS", decode.wire(keys.suspended)))
+    size, scan, suspended = read_lenient(backend, *commands(keys.workers), ("PTTL", decode.wire(keys.suspended)))
     found = listed(size, scan, prefix=keys.worker(""))
     names = found.names[: max(limit, 0)]
     batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
     raws = [raw for batch in batches for raw in _read(backend, batch)]
-    read = (worker_rows.worker(raw, backend=backend.name, name=name) for name, raw in zip(names, raws, strict=True))
-    return WorkerList(backend.name, now, tuple(read), found.total, bool(suspended))
+    read = (worker_rows.worker(raw, backend=backend, name=name) for name, raw in zip(names, raws, strict=True))
+    return WorkerList(backend.name, now, tuple(read), found.total, *suspension(suspended, now=now))
+
+
+def suspension(reply: object, *, now: datetime) -> tuple[bool, datetime | None]:
+    """Whether workers are suspended, and until when to the second (None = no end), from PTTL's answer for <prefix>:suspended."""
+    left_ms = reply if isinstance(reply, int) else NOT_SUSPENDED
+    until = (now + timedelta(milliseconds=left_ms + 500)).replace(microsecond=0) if left_ms >= 0 else None
+    return left_ms != NOT_SUSPENDED, until
 
 
 def worker(backend: Backend, name: str, *, now: datetime) -> Worker:  # noqa: ARG001  every query takes now; this one has no use for it yet
@@ -42,7 +50,7 @@ def worker(backend: Backend, name: str, *, now: datetime) -> Worker:  # noqa: AR
     keys = backend.keys
     (is_listed,) = read_lenient(backend, ("SISMEMBER", decode.wire(keys.workers), decode.wire(keys.worker(name))))
     (raw,) = _read(backend, [name])
-    found = worker_rows.worker(raw, backend=backend.name, name=name)
+    found = worker_rows.worker(raw, backend=backend, name=name)
     if found.state == "lost" and not is_listed:
         raise NotFound(f"{backend.name} has no worker of this name. It may have ended since.")
     return found

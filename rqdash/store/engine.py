@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, make_url, select
+from sqlalchemy import URL, Connection, Engine, Executable, Row, bindparam, create_engine, event, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -32,6 +34,7 @@ CONNECTIONS = 8
 MORE_CONNECTIONS = 24
 """More than one thread of a serving process needs one at a time is rare; the rest wait up to BUSY_TIMEOUT_S."""
 UNDEFINED_TABLE = "42P01"
+SQLITE_COUNTER = "SELECT value FROM counter WHERE name = ?"
 COUNTER = select(CounterRow.value).where(CounterRow.name == bindparam("name"))
 UNUSABLE = "The dashboard's own database did not answer in time or cannot be written. Check its disk or its server, then try again."
 
@@ -65,9 +68,28 @@ class Store:
             yield session
 
     def counter(self, name: str) -> int:
-        """The number of that name, 0 when there is none; one statement without a session, about 0.1 ms, for what every request asks."""
+        """The number of that name, 0 when there is none; for what every request asks several times: 15 µs on SQLite, else 0.1 ms."""
+        if self.is_sqlite:
+            return self._counted(name)
         with _translated(), self.engine.connect() as connection:
             return connection.scalar(COUNTER, {"name": name}) or 0
+
+    def row(self, statement: Executable, values: Mapping[str, object]) -> Row[Any] | None:
+        """The row that a statement finds, None when there is none; without a session: 0.1 ms, for what every request asks."""
+        with _translated(), self.engine.connect() as connection:
+            return connection.execute(statement, values).one_or_none()
+
+    def _counted(self, name: str) -> int:
+        """By the driver alone: SQLAlchemy takes four times as long around this statement as SQLite for it."""
+        with _translated():
+            connection = self.engine.raw_connection()
+        try:
+            found = connection.cursor().execute(SQLITE_COUNTER, (name,)).fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(UNUSABLE, code="store_busy" if "locked" in str(error) else None) from None
+        finally:
+            connection.close()
+        return int(found[0]) if found else 0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -126,7 +148,13 @@ def _make_directory(data_dir: Path) -> None:
 
 
 def _make_file(path: Path) -> None:
-    """An empty file is an empty SQLite database; made here so that nobody else may read it."""
+    """An empty file is an empty SQLite database; made here so that nobody else may read it.
+
+    One that is there is not opened: closing it again would end the locks that SQLite holds on it for this process, and another process
+    would take away the log that its connections write to (sqlite.org/howtocorrupt.html, 2.2).
+    """
+    if path.is_file() and os.access(path, os.R_OK | os.W_OK):
+        return
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:

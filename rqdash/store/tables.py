@@ -188,3 +188,52 @@ class PendingImportRow(Base):
     owner: Mapped[str] = mapped_column(String(128))
     token: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+
+
+class OperationRow(Base):
+    """One bulk action. asked is what it is to do, for whom and why; plan what was found for each backend; counts and samples what came
+    of it; waits why backends are left for later; events its course.
+
+    owner works on it until until_s, and nobody before not_before_s; touched_s is when somebody last did: all by the database's clock.
+    """
+
+    __tablename__ = "operation"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    verb: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    asked: Mapped[dict[str, object]] = mapped_column(Json)
+    plan: Mapped[list[dict[str, object]]] = mapped_column(Json)
+    counts: Mapped[dict[str, dict[str, int]]] = mapped_column(Json)
+    samples: Mapped[dict[str, list[list[str]]]] = mapped_column(Json)
+    waits: Mapped[dict[str, dict[str, object]]] = mapped_column(Json)
+    events: Mapped[list[list[str]]] = mapped_column(Json)
+    total: Mapped[int] = mapped_column(BIG)
+    items: Mapped[int]
+    rate: Mapped[float | None] = mapped_column(Double)
+    problem: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(String(64))
+    until_s: Mapped[float] = mapped_column(Double)
+    not_before_s: Mapped[float] = mapped_column(Double)
+    touched_s: Mapped[float] = mapped_column(Double)
+    created_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    started_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class OperationItemRow(Base):
+    """Up to 200 jobs of one registry of a queue that an operation acts on at a time; place is the registry, which SQLAlchemy
+    keeps for itself as a name; verdicts has a letter for each job, in their order.
+    """
+
+    __tablename__ = "operation_item"
+    __table_args__ = (Index("ix_operation_item_operation_id_state_number", "operation_id", "state", "number"),)
+
+    operation_id: Mapped[str] = mapped_column(ForeignKey("operation.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    backend: Mapped[str] = mapped_column(String(64))
+    queue: Mapped[str] = mapped_column(Json)
+    place: Mapped[str] = mapped_column(String(16))
+    ids: Mapped[list[str]] = mapped_column(Json)
+    state: Mapped[str] = mapped_column(String(8))
+    verdicts: Mapped[str] = mapped_column(Text)

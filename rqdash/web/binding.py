@@ -9,22 +9,22 @@ from typing import Any
 
 from flask import Flask, Response, flash, get_flashed_messages, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from werkzeug.exceptions import SecurityError
 
 from rqdash.backends.backend import Backend
-from rqdash.errors import Invalid, NotSignedIn, RqdashError
+from rqdash.errors import Invalid, NotSignedIn
 from rqdash.model.caller import STRANGER, Caller, Permission
 from rqdash.model.profile import Profile
-from rqdash.web import seam, shell
+from rqdash.web import attention, seam, shell
 from rqdash.web.digest import digest
-from rqdash.web.errors import ErrorPage, error_json, error_page, plain_page
+from rqdash.web.errors import ErrorPage, error_json
+from rqdash.web.files import sent
 from rqdash.web.forms import Raw, Upload
 from rqdash.web.fragments import Fragments
 from rqdash.web.queues import KEY
-from rqdash.web.route import Acted, Notice, Page, Rejected, Result, Route, Scope, To
+from rqdash.web.route import Acted, Download, Made, Notice, Page, Rejected, Result, Route, Scope, To
 from rqdash.web.security import safe_path
 from rqdash.web.services import Services
-from rqdash.web.to_json import Json, to_json
+from rqdash.web.to_json import fields, written
 
 COOKIE = "rqdash_session"
 API = "/api/v1"
@@ -32,6 +32,8 @@ HTML = "text/html; charset=utf-8"
 POLL_HEADER = "Rqdash-Poll"
 """A poll says in it which digest it shows."""
 DIGEST_HEADER = "Rqdash-Digest"
+UNANSWERED = "unanswered"
+"""The digest of a page that could not be read, which no page has."""
 
 
 class Binding:
@@ -58,8 +60,11 @@ class Binding:
         path = request.view_args or {}
         named = page.backend or path.get("backend") or path.get("profile") or ""
         raw = Raw({"backend": named} if caller.may_see(named) else {})
-        page = self._last_heard(page, named) if page.status == 503 else page
-        return self._html("error.html", page, self._shell(page.title, caller, route=None, raw=raw), status=page.status)
+        around = self._shell(page.title, caller, route=None, raw=raw)
+        if page.status == 503:
+            # It asks again by itself, and shows the page as soon as there is one.
+            page, around = self._last_heard(page, named), replace(around, digest=UNANSWERED if request.method == "GET" else "")
+        return self._html("error.html", page, around, status=page.status)
 
     def _last_heard(self, page: ErrorPage, name: str) -> ErrorPage:
         """With since when the backend does not answer and when it last did, as far as this process knows; asks nothing."""
@@ -138,14 +143,16 @@ class Binding:
 
     def _rendered(self, route: Route, raw: Raw, caller: Caller, answered: seam.Answered) -> Response:
         result = answered.result
-        if isinstance(result, Acted):
+        if isinstance(result, Acted | Made):
             result = result.to
         if isinstance(result, To):
             return self._redirected(result)
+        if isinstance(result, Download):
+            return sent(result)
         status = result.status if isinstance(result, Rejected) else 200
         page = result.page if isinstance(result, Rejected) else result
         around = self._shell("", caller, route=route, raw=raw, answered=answered.profile)
-        if route.is_live and status == 200:
+        if route.is_live and status == 200 and getattr(page, "is_polled", True):
             return self._live(route, page, around)
         return self._html(route.template, page, around, status=status)
 
@@ -188,26 +195,28 @@ class Binding:
     def _said(self, raw: Raw, result: Result) -> Response:
         if isinstance(result, Acted):
             outcome = result.outcome
-            body = to_json(outcome) | {"counts": {verdict.value: n for verdict, n in outcome.counts().items()}}  # type: ignore[operator]
+            body = {**fields(outcome), "counts": {verdict.value: n for verdict, n in outcome.counts().items()}}
             return self._json(self._marked(body, raw), 200)
+        if isinstance(result, Download):
+            return sent(result)
+        if isinstance(result, Made):
+            return self._json(self._marked(fields(result.page), raw), 200)
         if isinstance(result, To):
             return self._json({"code": "done", "message": result.notice.title if result.notice else "Done.", "backend": None}, 200)
         if isinstance(result, Rejected):
             problem = getattr(result.page, "problem", "") or "This cannot be used."
-            code = {401: "not_signed_in", 409: "stale", 429: "throttled"}.get(result.status, "invalid")
-            body = {"code": code, "message": problem, "backend": raw.path.get("backend"), "page": to_json(result.page)}
+            code = {401: "not_signed_in", 404: "not_found", 409: "stale", 429: "throttled"}.get(result.status, "invalid")
+            body = {"code": code, "message": problem, "backend": raw.path.get("backend"), "page": result.page}
             return self._json(body, result.status)
-        return self._json(self._marked(to_json(result), raw), 200)
+        return self._json(self._marked(fields(result), raw), 200)
 
-    def _marked(self, body: Json, raw: Raw) -> Json:
+    def _marked(self, body: Mapping[str, object], raw: Raw) -> Mapping[str, object]:
         """The JSON of a page of one backend names it, with the version of the endpoint that answered."""
         profile = self._profile(raw.path.get("backend", ""))
-        if profile is None or not isinstance(body, dict):
-            return body
-        return body | {"backend": profile.name}
+        return body if profile is None else {**body, "backend": profile.name}
 
-    def _json(self, body: Json, status: int) -> Response:
-        return Response(json.dumps(body), status, content_type="application/json")
+    def _json(self, body: object, status: int) -> Response:
+        return Response(written(body), status, content_type="application/json")
 
     def _html(self, template: str, page: Page, around: shell.Shell, *, status: int) -> Response:
         return Response(self._text(template, page, around), status, content_type=HTML)
@@ -231,7 +240,7 @@ class Binding:
             title=title,
             caller=caller,
             nav=shell.nav(caller, route.nav if route else ""),
-            chips=shell.chips(known, chosen=chosen),
+            chips=shell.chips(known, chosen=chosen, ailments=self._ailments(live)),
             is_all_current=not chosen,
             flag=shell.flag(profile) if profile else None,
             cautions=_cautions(live, profile),
@@ -242,6 +251,11 @@ class Binding:
             as_of=self.services.clock(),
             scope_endpoint=route.endpoint if route and route.scope is Scope.MANY and not raw.path else "overview",
         )
+
+    def _ailments(self, live: Sequence[Backend]) -> dict[str, str]:
+        """What the last overview found wrong with each, if that is not long ago; asks nothing."""
+        now = self.services.clock()
+        return {backend.name: attention.ailment(self.services.gatherer.last(backend, KEY), now=now) for backend in live}
 
     def _profile(self, name: str) -> Profile | None:
         return next((profile for profile in self.services.known() if profile.name == name), None) if name else None
@@ -258,30 +272,3 @@ def _cautions(live: Sequence[Backend], profile: Profile | None) -> tuple[Notice,
     """On pages of one backend, what Sentinel says of it."""
     found = [backend.caution for backend in live if profile is not None and backend.name == profile.name]
     return tuple(shell.caution_notice(caution) for caution in found if caution is not None)
-
-
-def handle_errors(app: Flask, binding: Binding) -> None:
-    """Every error of ours, of HTTP and of a bug becomes a page or JSON; none shows an exception's text."""
-    app.register_error_handler(RqdashError, lambda error: binding.error(error_page(error)))
-    # Without a host that is ours there are no addresses of ours, so there can be no page.
-    app.register_error_handler(SecurityError, lambda _: Response(STRANGE_HOST, 400, content_type="text/plain; charset=utf-8"))
-
-    def http(error: Any) -> Response:
-        code = int(getattr(error, "code", 500) or 500)
-        response = binding.error(plain_page(code, HTTP_MESSAGES.get(code, "The request could not be answered.")))
-        if code == 405 and getattr(error, "valid_methods", None):
-            response.headers["Allow"] = ", ".join(error.valid_methods)
-        return response
-
-    for code in HTTP_MESSAGES:
-        app.register_error_handler(code, http)
-
-
-STRANGE_HOST = "rqdash does not answer to this host name; RQDASH_TRUSTED_HOSTS says to which.\n"
-HTTP_MESSAGES = {
-    400: "The request is not one that rqdash understands.",
-    404: "No page has this address.",
-    405: "This address takes another method: reads are GET, writes are POST.",
-    413: "The form is larger than rqdash takes.",
-    500: "This is a bug of ours. The log has the details; nothing was changed unless the activity says so.",
-}

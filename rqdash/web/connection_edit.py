@@ -103,9 +103,13 @@ def _filled(params: Raw, profiles: Profiles, stored: Profile | None) -> Result:
         return Rejected(replace(_page(params, profiles, stored, form), problem=error.message))
     kept = profile_form.typed(params, base, problems={})
     filled = profile_form.shown(replace(found, name=kept.texts["name"] or found.name, environment=kept.texts["environment"], hue=kept.hue))
+    # What a URL cannot say stays as it was typed.
+    texts = {**filled.texts, **{name: kept.texts[name] for name in ("arguments", "redact", *profile_form.WARNINGS)}}
     hint = {"password": "The URL has a password. It is not shown back: type it here."} if secrets.password else {}
     ticks = {**filled.ticks, **{name: kept.ticks[name] for name in profile_form.FLAGS}}
-    return _page(params, profiles, stored, replace(filled, problems=hint, ticks=ticks, version=base.version, stored=stored_slots(base)))
+    return _page(
+        params, profiles, stored, replace(filled, texts=texts, problems=hint, ticks=ticks, version=base.version, stored=stored_slots(base))
+    )
 
 
 def _rejected(params: Raw, profiles: Profiles, stored: Profile | None, error: Invalid) -> Rejected:

@@ -14,10 +14,11 @@ from rqdash.model.queue import BackendSummary
 from rqdash.model.reply import Problem
 from rqdash.profiles.registry import Profiles
 from rqdash.queries import overview as query
+from rqdash.web.attention import server_warnings
 from rqdash.web.forms import Raw, page_number, page_size, whole
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
-from rqdash.web.overview import KEY, warnings
+from rqdash.web.overview import KEY
 from rqdash.web.paging import Pager, pager
 from rqdash.web.route import Notice, Page, Rejected, Result, Route, Scope, To
 
@@ -111,7 +112,7 @@ def row(profile: Profile, summary: BackendSummary | None, problem: Problem | Non
         summary=summary,
         problem=problem,
         latency_ms=latency_ms,
-        warnings=warnings(summary) if summary else (),
+        warnings=server_warnings(summary) if summary else (),
     )
 
 

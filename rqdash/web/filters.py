@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from rqdash.model import duration as durations
 from rqdash.model import names
+from rqdash.model.search import literal
 
 if TYPE_CHECKING:
     from flask import Flask
 
 MIDDLE_KEEPS = 9
+LONGEST_TERM = 300
 
 
 def iso(at: datetime) -> str:
@@ -48,6 +50,16 @@ def dom_id(*words: str) -> str:
     return "r" + blake2b("\x1f".join(words).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
+def term(name: str, field: str) -> str:
+    """The condition of a search for this name in a field; "" when it is too long for an address."""
+    return f"{field}:{literal(name)}" if name and len(name) <= LONGEST_TERM else ""
+
+
+def word(name: str) -> str:
+    """The search for this name as a bare word; "" when it is too long for an address."""
+    return literal(name) if name and len(name) <= LONGEST_TERM else ""
+
+
 def install(app: Flask) -> None:
     """Gives every template the filters of this module and of model.duration."""
     app.jinja_env.filters.update(
@@ -61,5 +73,7 @@ def install(app: Flask) -> None:
         middle=middle,
         ref=names.ref,
         form=names.to_form,
+        term=term,
+        word=word,
     )
     app.jinja_env.globals.update(dom_id=dom_id)

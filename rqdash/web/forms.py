@@ -12,6 +12,7 @@ from rqdash.errors import Invalid
 from rqdash.model import names
 
 PAGE_SIZES = (50, 100, 200)
+UNNAMED = "~"
 E = TypeVar("E", bound=Enum)
 
 
@@ -70,6 +71,20 @@ def _own(name: str, field_name: str) -> str:
     except UnicodeEncodeError:
         raise Invalid(f"The field {field_name} holds half a surrogate pair.", problems={field_name: "not text"}) from None
     return name
+
+
+def queue_choice(raw: Raw) -> str | None:
+    """The queue to go to, None when none was chosen: one typed by hand wins over the one picked from the list.
+
+    In a form the queue whose name is empty is "~", which no encoded name is; it can be picked where there is one, not typed.
+    """
+    typed = raw.text("to_queue_new").strip()
+    if typed:
+        return typed
+    if raw.is_json:
+        return raw.name("to_queue") if "to_queue" in raw.form else None
+    picked = raw.text("to_queue")
+    return "" if picked == UNNAMED else (raw.name("to_queue") if picked else None)
 
 
 def page_number(raw: Raw) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -11,6 +11,8 @@ from rqdash.model.queue import BackendSummary
 from rqdash.model.registry import Registry
 from rqdash.model.reply import Coverage, Problem, Reply, coverage
 from rqdash.queries import overview as query
+from rqdash.web import attention
+from rqdash.web.attention import Attention
 from rqdash.web.forms import Raw
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
@@ -60,6 +62,7 @@ class OverviewPage(Page):
     """without_queues has a sentence for each backend that answers and holds none."""
 
     totals: Totals
+    attention: Attention
     cards: tuple[Card, ...]
     queues: tuple[QueueRow, ...]
     queues_total: int
@@ -71,11 +74,12 @@ class OverviewPage(Page):
 @dataclass(frozen=True, slots=True)
 class Params:
     now: datetime = field(repr=False)
+    is_all: bool = False
 
 
 def parse(raw: Raw) -> Params:
     assert raw.now is not None  # noqa: S101  the seam always sets it
-    return Params(raw.now)
+    return Params(raw.now, raw.arg("attention") == "all")
 
 
 def view(backends: Many, params: Params, caller: Caller) -> OverviewPage:  # noqa: ARG001
@@ -83,6 +87,7 @@ def view(backends: Many, params: Params, caller: Caller) -> OverviewPage:  # noq
     rows = queue_rows(replies)
     return OverviewPage(
         totals=totals(replies, now=params.now),
+        attention=attention.found(replies, is_all=params.is_all),
         cards=tuple(card(reply) for reply in replies),
         queues=rows[:QUEUES_SHOWN],
         queues_total=len(rows),
@@ -119,7 +124,8 @@ def card(reply: Reply[BackendSummary]) -> Card:
     oldest = summary.oldest
     return Card(
         mark=mark(reply.profile),
-        summary=summary,
+        # Its items are the page's own.
+        summary=replace(summary, attention=()),
         problem=reply.problem,
         as_of=reply.as_of,
         latency_ms=reply.elapsed_ms,
@@ -127,7 +133,7 @@ def card(reply: Reply[BackendSummary]) -> Card:
         queued=summary.total(Registry.QUEUED),
         failed=summary.total(Registry.FAILED),
         oldest_enqueued_at=oldest.oldest_enqueued_at if oldest else None,
-        warnings=(*((reply.caution.message,) if reply.caution else ()), *warnings(summary)),
+        warnings=attention.warnings(reply),
     )
 
 
@@ -140,18 +146,6 @@ def no_queues(reply: Reply[BackendSummary]) -> tuple[str, ...]:
     found = f" Databases that hold keys: {elsewhere}." if elsewhere else ""
     server = summary.server.title or "the server"
     return (f"Connected to {server}: database {profile.db} of {profile.name} holds no RQ queues under the prefix {profile.prefix}.{found}",)
-
-
-def warnings(summary: BackendSummary) -> tuple[str, ...]:
-    """What is not well with a backend that answers."""
-    found = []
-    if summary.server.maxmemory_policy not in ("", "noeviction"):
-        found.append(f"maxmemory-policy is {summary.server.maxmemory_policy}: Redis may drop jobs. RQ needs noeviction.")
-    if summary.server.role not in ("", "master"):
-        found.append("The server is a read-only replica.")
-    if summary.workers_lost:
-        found.append(f"Workers lost: {summary.workers_lost}.")
-    return tuple(found)
 
 
 ROUTES = (Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, nav="overview", is_live=True),)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from rqdash.errors import Invalid
+from rqdash.model import redaction
 from rqdash.model.profile import Kind, Node, Profile, Secrets, Tls
 from rqdash.profiles.certificates import lasting
 from rqdash.profiles.rebind import SLOTS, stored_slots
@@ -18,6 +20,7 @@ TEXTS = ("name", "host", "unix_path", "master_name", "username", "sentinel_usern
 FLAGS = ("protected", "read_only", "enabled")
 TLS = (("tls", ""), ("sentinel_tls", "sentinel_"))
 """The two TLS fields of a profile, and what the form's names of their parts begin with."""
+WARNINGS = ("oldest_warn_s", "failures_warn_per_hour", "clock_skew_warn_s")
 TLS_TEXTS = ("ca_pem", "server_name", "client_cert_pem")
 
 
@@ -51,6 +54,9 @@ def shown(profile: Profile) -> ProfileForm:
         "worker_socket_timeout_s": "" if profile.worker_socket_timeout_s is None else f"{profile.worker_socket_timeout_s:g}",
         **{f"{before}{part}": getattr(getattr(profile, tls), part) for tls, before in TLS for part in TLS_TEXTS},
         "notes": profile.notes,
+        "arguments": profile.arguments,
+        "redact": "\n".join(profile.redact),
+        **{name: f"{getattr(profile, name):.10g}" for name in WARNINGS},
     }
     return ProfileForm(
         texts=texts,
@@ -104,9 +110,11 @@ def parsed(raw: Raw, base: Profile) -> Profile:
     for name, default in (("connect_timeout_s", 1.0), ("read_timeout_s", 2.0), ("worker_socket_timeout_s", None)):
         found = read(name, lambda name=name: seconds(raw.text(name), field_name=name))
         values[name] = default if found is None else found
+    values |= {name: read(name, partial(_warning, raw, name, base)) for name in WARNINGS}
     values["sentinels"] = read("sentinels", lambda: sentinels(raw))
     values |= {tls: _tls(raw, tls, before) for tls, before in TLS}
     values |= {"hue": raw.text("hue") or "slate", "notes": raw.text("notes").replace("\r\n", "\n"), "prefix": values["prefix"] or "rq"}
+    values |= {"arguments": raw.text("arguments", default=base.arguments), "redact": _rules(raw, base)}
     if problems:
         raise Invalid("Some fields cannot be read.", problems=problems)
     return replace(base, **values)  # type: ignore[arg-type]
@@ -160,6 +168,18 @@ def _secret(raw: Raw, slot: str) -> str:
 
 def _pem(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
+
+
+def _rules(raw: Raw, base: Profile) -> tuple[str, ...]:
+    """The rules typed, or as many in a JSON list. A form without the field means no change: to hide less is never what a gap says."""
+    return redaction.globs("\n".join(raw.form["redact"])) if "redact" in raw.form else base.redact
+
+
+def _warning(raw: Raw, name: str, base: Profile) -> float:
+    """A limit as typed, 0 for an empty field; a form without the field means no change."""
+    text = raw.text(name, default=f"{getattr(base, name):.10g}")
+    found = seconds(text, field_name=name) if name == "clock_skew_warn_s" else whole(text, field_name=name, default=0)
+    return found or 0
 
 
 def _tls(raw: Raw, name: str, before: str) -> Tls:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -11,14 +11,18 @@ from rqdash.model.caller import Caller, Permission
 from rqdash.model.queue import BackendSummary, QueueSummary, by_trouble
 from rqdash.model.registry import Registry
 from rqdash.model.reply import Coverage, Problem, Reply, coverage
+from rqdash.model.search import Search
 from rqdash.queries import overview as query
 from rqdash.web.forms import Raw, page_number, page_size
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
 from rqdash.web.paging import Pager, pager
 from rqdash.web.route import Page, Route, Scope
+from rqdash.web.searching import MOST_WORDS, Box, understood, words
 
 KEY = "summary"
+SEARCHED = ("queue", "backend", "")
+"""The fields of a search that queues have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class DownRow:
 
 @dataclass(frozen=True, slots=True)
 class QueuesPage(Page):
-    """rows are one page of all; sort is a column's name ("" = by trouble), descending unless is_ascending."""
+    """rows are one page of all that match; sort is a column's name ("" = by trouble), descending unless is_ascending."""
 
     coverage: Coverage
     rows: tuple[QueueRow, ...]
@@ -51,6 +55,7 @@ class QueuesPage(Page):
     pager: Pager
     sort: str
     is_ascending: bool
+    box: Box
     as_of: datetime
 
 
@@ -61,17 +66,20 @@ class Params:
     size: int
     sort: str
     is_ascending: bool
+    q: str = ""
 
 
 def parse(raw: Raw) -> Params:
     assert raw.now is not None  # noqa: S101  the seam always sets it
     sort = raw.arg("sort")
-    return Params(raw.now, page_number(raw), page_size(raw), sort if sort in COLUMNS else "", raw.arg("order") == "asc")
+    return Params(raw.now, page_number(raw), page_size(raw), sort if sort in COLUMNS else "", raw.arg("order") == "asc", raw.arg("q"))
 
 
 def view(backends: Many, params: Params, caller: Caller) -> QueuesPage:  # noqa: ARG001
     replies = backends.gather(partial(query.summary, now=params.now), key=KEY)
-    rows = queue_rows(replies)
+    found, box = understood(params.q, fields=SEARCHED)
+    known = queue_rows(replies)
+    rows = known if found.is_empty else tuple(row for row in known if _is_found(found, row))
     if params.sort:
         rows = tuple(sorted(rows, key=COLUMNS[params.sort], reverse=not params.is_ascending))
     pages = pager(page=params.page, size=params.size, total=len(rows))
@@ -82,6 +90,7 @@ def view(backends: Many, params: Params, caller: Caller) -> QueuesPage:  # noqa:
         pager=pages,
         sort=params.sort,
         is_ascending=params.is_ascending,
+        box=replace(box, words=_words(known[:MOST_WORDS])),
         as_of=params.now,
     )
 
@@ -95,6 +104,16 @@ def queue_rows(replies: Sequence[Reply[BackendSummary]]) -> tuple[QueueRow, ...]
         for queue in reply.value.queues
     ]
     return tuple(row for _, row in sorted(rows, key=lambda pair: pair[0]))
+
+
+def _is_found(found: Search, row: QueueRow) -> bool:
+    """A bare word is part of the queue's name or the backend's."""
+    bare = all(term.is_negated != (term.is_part_of(row.queue.name) or term.is_part_of(row.mark.name)) for term in found.of(""))
+    return bare and found.on_queue(row.queue.name) and found.on_backend(row.mark.name)
+
+
+def _words(rows: Sequence[QueueRow]) -> tuple[str, ...]:
+    return (*words("backend", (row.mark.name for row in rows)), *words("queue", (row.queue.name for row in rows)))[:MOST_WORDS]
 
 
 def down_rows(replies: Sequence[Reply[BackendSummary]]) -> tuple[DownRow, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -61,7 +61,24 @@ class Acted:
     to: To
 
 
-Result = Page | To | Acted
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a write made or changed, and where the browser goes next. Under /api/v1 the page is the answer."""
+
+    page: Page
+    to: To
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is sent as it is made; chunks gives its text, and reads nothing before it is asked."""
+
+    name: str
+    content_type: str
+    chunks: Callable[[], Iterator[str]]
+
+
+Result = Page | To | Acted | Made | Download
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from rqdash.web.route import Rejected, Result, Route, Scope
 from rqdash.web.services import Services
 
 POLL_MAX_AGE_S = 1.0
+NEEDED = {Permission.VIEW: "viewer", Permission.OPERATE: "operator", Permission.ADMIN: "admin", Permission.ACCOUNT: "viewer"}
+"""The least role that has a permission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def admit(services: Services, route: Route, raw: Raw, caller: Caller) -> None:
         if not (caller.may_see(name) and any(profile.name == name for profile in services.known())):
             raise NotFound(f"There is no backend named {name}.")
     if not caller.has(route.permission):
-        raise Denied(f"This asks for the role {route.permission.name.lower()}; you are {caller.role}.")
+        raise Denied(f"This asks for the role {NEEDED[route.permission]}; you are {caller.role}.")
 
 
 def visible(services: Services, caller: Caller) -> tuple[Backend, ...]:
@@ -120,6 +122,7 @@ def _needed(services: Services, route: Route, caller: Caller) -> dict[str, Any]:
         "access": services.access,
         "actor": actor.of(caller, services.access.audit),
         "reach": partial(reached, services, caller),
+        "seen": partial(visible, services, caller),
         **services.others,
     }
     return {name: found[name] for name in route.needs}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +24,7 @@ class NavItem:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One backend of the scope picker; health "" is well, else down, slow, denied or a word of the failover guard's (Health)."""
+    """One backend of the scope picker; health "" is well, else down, slow, denied, suspended, warning or a word of Health."""
 
     name: str
     hue: str
@@ -75,7 +75,11 @@ class Shell:
 NAV = (
     ("overview", "Overview", "overview", Permission.VIEW),
     ("queues", "Queues", "queues", Permission.VIEW),
+    ("jobs", "Jobs", "jobs", Permission.VIEW),
+    ("failures", "Failures", "failures", Permission.VIEW),
     ("workers", "Workers", "workers", Permission.VIEW),
+    ("schedule", "Schedule", "schedule", Permission.VIEW),
+    ("operations", "Operations", "operations", Permission.VIEW),
     ("connections", "Connections", "connections", Permission.ADMIN),
 )
 HEALTH = {
@@ -87,6 +91,7 @@ HEALTH = {
     **{word.value: word.value for word in Health if word is not Health.OK},
 }
 """What a chip says of a problem's code; everything else is down."""
+NO_AILMENT: Mapping[str, str] = {}
 CAUTIONS = {
     Health.DEGRADED: "Sentinel is degraded.",
     Health.SWITCHING: "Failover under way.",
@@ -107,9 +112,14 @@ def nav(caller: Caller, current: str) -> tuple[NavItem, ...]:
     return tuple(NavItem(endpoint, label, icon, endpoint == current) for endpoint, label, icon, asks in NAV if caller.has(asks))
 
 
-def chips(profiles: Sequence[tuple[Profile, Problem | None]], *, chosen: Sequence[str]) -> tuple[Chip, ...]:
-    """A chip a backend, with what its last call found."""
-    return tuple(_chip(profile, problem, is_current=profile.name in chosen) for profile, problem in profiles)
+def chips(
+    profiles: Sequence[tuple[Profile, Problem | None]], *, chosen: Sequence[str], ailments: Mapping[str, str] = NO_AILMENT
+) -> tuple[Chip, ...]:
+    """A chip a backend, with what its last call found; ailments are a word for each that answers and is not well."""
+    return tuple(
+        _chip(profile, HEALTH.get(problem.code, "down") if problem else ailments.get(profile.name, ""), is_current=profile.name in chosen)
+        for profile, problem in profiles
+    )
 
 
 def flag(profile: Profile) -> Flag:
@@ -127,6 +137,5 @@ def caution_notice(caution: Problem) -> Notice:
     return Notice(CAUTIONS[Health(caution.code)], f"{caution.message} {caution.hint}", tone)
 
 
-def _chip(profile: Profile, problem: Problem | None, *, is_current: bool) -> Chip:
-    health = HEALTH.get(problem.code, "down") if problem else ""
+def _chip(profile: Profile, health: str, *, is_current: bool) -> Chip:
     return Chip(profile.name, profile.hue, profile.environment, profile.protected, profile.read_only, health, is_current)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
+from operator import attrgetter
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -24,13 +26,55 @@ def to_json(value: object) -> Json:
         return to_json(value.value)
     if isinstance(value, str):
         return value
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, tuple | list | set | frozenset):
         return [to_json(item) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        shown = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return shown | {name: to_json(getattr(value, name)) for name in getattr(value, "SAYS", ())}
-    raise TypeError(f"no JSON form for {type(value).__name__}")
+    return to_json(_plain(value))
+
+
+def fields(value: object) -> Mapping[str, object]:
+    """The fields of a frozen value by name, as they are."""
+    kind = type(value)
+    reader = _READERS.get(kind)
+    if reader is None:
+        reader = _READERS[kind] = _reader(kind)
+    return reader(value)
+
+
+def written(value: object) -> str:
+    """The text of to_json(value) in half the time: what JSON knows by itself is not copied first."""
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, ValueError):
+        # A number that is not finite, or a mapping whose keys are no texts.
+        return json.dumps(to_json(value))
+
+
+def _plain(value: object) -> object:
+    """The next step towards JSON for what JSON does not know."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, set | frozenset) else fields(value)
+
+
+_READERS: dict[type, Callable[[object], Mapping[str, object]]] = {}
+"""What _reader gave for each class."""
+
+# Page values are trees: nothing in them leads back to itself.
+_ENCODER = json.JSONEncoder(check_circular=False, allow_nan=False, default=_plain)
+
+
+def _reader(kind: type) -> Callable[[object], Mapping[str, object]]:
+    """What reads the fields of a dataclass by name. Raises TypeError for any other class: it has no JSON form."""
+    if not dataclasses.is_dataclass(kind):
+        raise TypeError(f"no JSON form for {kind.__name__}")
+    names = (*(field.name for field in dataclasses.fields(kind)), *getattr(kind, "SAYS", ()))
+    if len(names) < 2:
+        return lambda value: {name: getattr(value, name) for name in names}
+    read = attrgetter(*names)
+    return lambda value: dict(zip(names, read(value), strict=True))

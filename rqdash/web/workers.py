@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 from rqdash.model import worker as workers_model
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.reply import Coverage, Problem, Reply, coverage
+from rqdash.model.search import Search
+from rqdash.model.search_terms import Term
 from rqdash.model.worker import Worker, WorkerList
 from rqdash.queries import workers as query
 from rqdash.web.forms import Raw, page_number, page_size
@@ -18,8 +20,11 @@ from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
 from rqdash.web.paging import Pager, pager
 from rqdash.web.route import Page, Route, Scope
+from rqdash.web.searching import MOST_WORDS, Box, understood, words
 
 KEY = "workers"
+SEARCHED = ("worker", "queue", "backend", "")
+"""The fields of a search that workers have."""
 STATES = ("busy", "idle", "suspended", "started", "lost")
 
 
@@ -49,6 +54,16 @@ class DownWorkers:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """Whether a backend's workers are suspended, until when (None = no end), and whether who looks may change that."""
+
+    mark: Mark
+    is_suspended: bool
+    until: datetime | None
+    may_act: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WorkersPage(Page):
     """rows are one page of all that match; versions are (RQ version, workers), most first; total counts fresh backends only."""
 
@@ -61,7 +76,8 @@ class WorkersPage(Page):
     busy: int
     hosts: int
     versions: tuple[tuple[str, int], ...]
-    suspended: tuple[str, ...]
+    suspensions: tuple[Suspension, ...]
+    box: Box
     as_of: datetime
 
 
@@ -71,17 +87,20 @@ class Params:
     state: str
     page: int
     size: int
+    q: str = ""
 
 
 def parse(raw: Raw) -> Params:
     assert raw.now is not None  # noqa: S101  the seam always sets it
     state = raw.arg("state")
-    return Params(raw.now, state if state in STATES else "", page_number(raw), page_size(raw))
+    return Params(raw.now, state if state in STATES else "", page_number(raw), page_size(raw), raw.arg("q"))
 
 
-def view(backends: Many, params: Params, caller: Caller) -> WorkersPage:  # noqa: ARG001
+def view(backends: Many, params: Params, caller: Caller) -> WorkersPage:
     replies = backends.gather(partial(query.workers, now=params.now), key=KEY)
-    rows = worker_rows(replies)
+    found, box = understood(params.q, fields=SEARCHED)
+    known = worker_rows(replies)
+    rows = known if found.is_empty else tuple(row for row in known if _is_found(found, row))
     chosen = tuple(row for row in rows if params.state in ("", row.worker.state))
     pages = pager(page=params.page, size=params.size, total=len(chosen))
     versions = Counter(row.worker.rq_version or "unknown" for row in rows)
@@ -95,8 +114,23 @@ def view(backends: Many, params: Params, caller: Caller) -> WorkersPage:  # noqa
         busy=sum(1 for row in rows if row.worker.state == "busy"),
         hosts=len({row.worker.hostname for row in rows if row.worker.hostname}),
         versions=tuple(versions.most_common()),
-        suspended=tuple(reply.name for reply in replies if reply.is_ok and reply.value is not None and reply.value.is_suspended),
+        suspensions=_suspensions(replies, caller),
+        box=replace(box, words=_words(known[:MOST_WORDS])),
         as_of=params.now,
+    )
+
+
+def _suspensions(replies: Sequence[Reply[WorkerList]], caller: Caller) -> tuple[Suspension, ...]:
+    """One of each backend that answered."""
+    fresh = [(reply.profile, reply.value) for reply in replies if reply.is_ok and reply.value is not None]
+    return tuple(
+        Suspension(
+            mark(profile),
+            listed.is_suspended,
+            listed.suspended_until,
+            may_act=not profile.read_only and caller.may(Permission.OPERATE, profile.name),
+        )
+        for profile, listed in fresh
     )
 
 
@@ -105,6 +139,29 @@ def worker_rows(replies: Sequence[Reply[WorkerList]]) -> tuple[WorkerRow, ...]:
     fresh = [(mark(reply.profile), reply.value) for reply in replies if reply.is_ok and reply.value is not None]
     rows = [WorkerRow(whose, worker) for whose, listed in fresh for worker in listed.workers]
     return tuple(sorted(rows, key=lambda row: workers_model.by_trouble(row.worker)))
+
+
+def _is_found(found: Search, row: WorkerRow) -> bool:
+    return found.on_backend(row.mark.name) and all(term.is_negated != _has(term, row.worker) for term in found.of("worker", "queue", ""))
+
+
+def _has(term: Term, worker: Worker) -> bool:
+    """A bare word is part of a worker's name, its host, a queue of it, or what it runs."""
+    if term.field == "worker":
+        return term.is_all_of(worker.name)
+    if term.field == "queue":
+        return any(map(term.is_all_of, worker.queues))
+    running = (worker.current.function, worker.current.id) if worker.current else ()
+    return any(map(term.is_part_of, (worker.name, worker.hostname, *worker.queues, *running)))
+
+
+def _words(rows: Sequence[WorkerRow]) -> tuple[str, ...]:
+    found = (
+        *words("backend", (row.mark.name for row in rows)),
+        *words("queue", (queue for row in rows for queue in row.worker.queues)),
+        *words("worker", (row.worker.name for row in rows)),
+    )
+    return found[:MOST_WORDS]
 
 
 def state_tabs(rows: Sequence[WorkerRow], current: str) -> tuple[StateTab, ...]:

@@ -1,4 +1,4 @@
-// Keys of visual.md 12 for what exists: g and a letter, 0-9 for the scope, j k x a on rows, r m for the ticked, p to pause, Esc.
+// Keys of visual.md 12 for what exists: g and a letter, 0-9 for the scope, j k x a on rows, r m for the ticked, p to pause, / to search, Esc.
 import { recall } from "./store.js";
 
 const G_MS = 1200;
@@ -31,7 +31,16 @@ function press(selector) {
   if (button && !button.closest("[hidden]")) button.click();
 }
 
+function find(event) {
+  const box = document.querySelector("input[data-key='/']");
+  if (!box) return;
+  event.preventDefault();
+  box.select();
+  box.focus();
+}
+
 const keys = {
+  "/": find,
   j: () => step(1),
   k: () => step(-1),
   x: tick,

@@ -1,6 +1,8 @@
 // Starts the behaviours a page names: data-behaviour="copy" runs start(element, signal) of copy.js.
+import * as bulk from "./bulk.js";
 import * as copy from "./copy.js";
 import * as drop from "./drop.js";
+import * as filter from "./filter.js";
 import * as keyboard from "./keyboard.js";
 import * as keys from "./keys.js";
 import * as live from "./live.js";
@@ -10,7 +12,7 @@ import * as select from "./select.js";
 import * as theme from "./theme.js";
 import * as times from "./times.js";
 
-const behaviours = { copy, drop, keyboard, keys, live, menu, reveal, select, theme, times };
+const behaviours = { bulk, copy, drop, filter, keyboard, keys, live, menu, reveal, select, theme, times };
 const pageLife = new AbortController();
 const begun = new WeakSet();
 

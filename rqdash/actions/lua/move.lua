@@ -1,12 +1,9 @@
 -- Moves waiting, ended or scheduled jobs to another queue; within one queue, waiting jobs to its front.
 
 local is_scheduled = registry == 'scheduled'
-local action = { finish = push }
+asked[4], asked[5] = 'ttl', 'exc_info'
 
-function action.forbids(job)
-  weigh_edges(job)
-  return is_poison(job) and 'refused' or is_rate_limited(job) and 'rate_limited' or nil
-end
+local action = { forbids = forbids_queue, finish = push }
 
 -- The registries a job passes through later follow its origin, not the list it was popped from. It counts as enqueued now:
 -- emptying that queue as it was a moment ago must not sweep it.
@@ -36,5 +33,5 @@ action.work = is_listed and move_queued or is_scheduled and move_scheduled or mo
 
 return obstacle(
   { [source] = is_listed and 'list' or 'zset', [queues] = 'set', [target] = is_scheduled and 'zset' or 'list' },
-  { 'zrem', 'lset', 'lrem', 'hset', 'hdel', 'persist', 'expire', 'srem', 'sadd', 'zadd', 'rpush', 'lpush' }
+  { 'zrem', 'lset', 'lrem', 'ltrim', 'hset', 'hdel', 'persist', 'expire', 'srem', 'sadd', 'zadd', 'rpush', 'lpush' }
 ) or answer(action)

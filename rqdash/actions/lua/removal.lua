@@ -1,16 +1,20 @@
--- Removing one job from Redis, shared by delete and empty.
+-- Removing jobs from Redis, shared by delete and empty.
 
-local removal = { commands = { 'zrem', 'lset', 'lrem', 'unlink', 'srem' } }
+local removal = { takes_apart = true, doomed = {}, commands = { 'zrem', 'lset', 'lrem', 'ltrim', 'unlink', 'srem' } }
+
+asked[4] = 'group_id'
+
+-- RQ 2.3 to 2.7 keep jobs that wait for their next repeat in both; no entry may outlive its job.
+local TWIN = { scheduled = 'finished', finished = 'scheduled' }
 
 -- Deferred jobs count a vanished parent as met, but nobody would be left to release them.
 function removal.forbids(job)
-  weigh_edges(job)
-  return has_dependents(job) and 'has_dependents' or has_slot(job) and 'rate_limited' or nil
+  return weigh_edges(job) or has_dependents(job) and 'has_dependents' or keeps_slot(job) and 'rate_limited' or nil
 end
 
 -- Executions that ended without being cleaned up; a job with a live one is refused.
 local function remove_executions(job)
-  for _, execution in ipairs(redis.call('ZRANGE', key('executions', job.id), 0, -1)) do
+  for _, execution in ipairs(redis.call('ZRANGE', EXECUTIONS .. job.id, 0, -1)) do
     local composite = job.id .. ':' .. execution
     redis.call('UNLINK', key('execution', composite))
     redis.pcall('ZREM', key('wip', job.origin or queue), composite)
@@ -19,25 +23,44 @@ end
 
 -- RQ takes the name of a group off its list of groups when the group has no jobs left.
 local function leave_group(job)
-  if job.group and job.group ~= '' then
-    redis.pcall('SREM', key('group', job.group), job.id)
-    if redis.call('EXISTS', key('group', job.group)) == 0 then
-      redis.pcall('SREM', prefix .. ':groups', job.group)
+  if job.group_id and job.group_id ~= '' then
+    redis.pcall('SREM', key('group', job.group_id), job.id)
+    if redis.call('EXISTS', key('group', job.group_id)) == 0 then
+      redis.pcall('SREM', prefix .. ':groups', job.group_id)
     end
   end
 end
 
--- UNLINK, not DEL: a job's data may be megabytes, and another thread of the server frees them.
+-- Notes the keys of a job that there may be, for one command that removes them all.
 function removal.work(job)
   if job.has_executions then
     remove_executions(job)
   end
   cut_edges(job)
   leave_group(job)
-  redis.call('UNLINK', job.key, dependents_key(job.id), dependencies_key(job.id), key('results', job.id), key('executions', job.id))
+  local doomed = removal.doomed
+  doomed[#doomed + 1], doomed[#doomed + 2] = job.key, RESULTS .. job.id
+  if survey.has_dependents then
+    doomed[#doomed + 1] = dependents_key(job.id)
+  end
+  if job.parents > 0 then
+    doomed[#doomed + 1] = dependencies_key(job.id)
+  end
+  if job.has_executions then
+    doomed[#doomed + 1] = EXECUTIONS .. job.id
+  end
+end
+
+-- UNLINK, not DEL: a job's data may be megabytes, and another thread of the server frees them.
+function removal.finish(ids, jobs)
+  if TWIN[registry] and #ids > 0 then
+    redis.pcall('ZREM', key(TWIN[registry], queue), unpack(ids))
+  end
+  redis.call('UNLINK', unpack(removal.doomed))
+  give_up_slots(jobs)
 end
 
 -- What may outlive a job: a hash without data, and its results, which have no expiry of their own when they are failures.
 function removal.bury(job)
-  redis.call('UNLINK', job.key, key('results', job.id))
+  redis.call('UNLINK', job.key, RESULTS .. job.id)
 end

@@ -1,14 +1,11 @@
--- Puts failed or canceled jobs back on their queue.
+-- Puts jobs on a queue: failed and canceled ones again, scheduled and deferred ones before their time.
 
-local action = { finish = push }
+asked[4], asked[5] = 'ttl', 'exc_info'
 
-function action.forbids(job)
-  weigh_edges(job)
-  return is_poison(job) and 'refused' or is_rate_limited(job) and 'rate_limited' or nil
-end
+local action = { forbids = forbids_queue, finish = push }
 
 function action.work(job)
-  revive(job, queue)
+  revive(job, to_queue)
 end
 
 return obstacle(

@@ -1,5 +1,7 @@
 -- What is done with jobs that were taken out, and the answer.
 
+local JOURNAL_S = 7 * 24 * 3600
+
 -- Forgets that the job waits for others; a parent that ends would put it on a queue a second time.
 local function cut_edges(job)
   if job.parents == 0 then
@@ -10,24 +12,40 @@ local function cut_edges(job)
   end
 end
 
+local function last(name, ttl)
+  if ttl then
+    redis.call('EXPIRE', name, ttl)
+  else
+    redis.call('PERSIST', name)
+  end
+end
+
+local function sound_ttl(ttl)
+  return ttl and string.find(ttl, '^[1-9]%d?%d?%d?%d?%d?%d?%d?%d?$') and ttl
+end
+
 -- A failed job's hash expires; on a queue it must live as long as its own ttl says, or for ever.
 local function renew(job)
-  local ttl = job.ttl and string.find(job.ttl, '^[1-9]%d?%d?%d?%d?%d?%d?%d?%d?$') and job.ttl
-  local names = { job.key, dependents_key(job.id), job.parents > 0 and dependencies_key(job.id) or nil }
-  for _, name in ipairs(names) do
-    if ttl then
-      redis.call('EXPIRE', name, ttl)
-    else
-      redis.call('PERSIST', name)
-    end
+  local ttl = sound_ttl(job.ttl)
+  last(job.key, ttl)
+  if survey.has_dependents then
+    last(dependents_key(job.id), ttl)
+  end
+  if job.parents > 0 then
+    last(dependencies_key(job.id), ttl)
   end
 end
 
 -- Makes a job that ended ready to be put on a queue, as RQ's requeue does, with what RQ forgets: the hash lives on, and no
 -- parent releases the job again.
 local function revive(job, name)
-  redis.call('HSET', job.key, 'status', 'queued', 'origin', name, 'enqueued_at', stamp, 'started_at', '', 'ended_at', '')
-  redis.call('HDEL', job.key, 'exc_info')
+  redis.call('HSET', job.key, 'status', 'queued', 'enqueued_at', stamp, 'started_at', '', 'ended_at', '')
+  if job.origin ~= name then
+    redis.call('HSET', job.key, 'origin', name)
+  end
+  if job.exc_info then
+    redis.call('HDEL', job.key, 'exc_info')
+  end
   renew(job)
   cut_edges(job)
 end
@@ -46,35 +64,67 @@ local function push(ids)
   redis.call('LPUSH', target, unpack(backwards))
 end
 
--- Does the action's work on each job taken, in order; dead entries, taken out too, are only buried. Answers the ids it worked on.
+-- Does the action's work on each job taken, in order; dead entries, taken out too, are only buried. Work may say what came of it.
 local function work_on(taken, action)
-  local ids = {}
+  local ids, worked = {}, {}
   for _, job in ipairs(taken) do
     if not job.verdict then
-      action.work(job)
-      job.verdict, ids[#ids + 1] = 'done', job.id
+      job.verdict = action.work(job) or 'done'
+      ids[#ids + 1], worked[#worked + 1] = job.id, job
     elseif action.bury then
       action.bury(job)
     end
   end
-  return ids
+  if action.finish and #ids > 0 then
+    action.finish(ids, worked)
+  end
 end
 
--- Judges, takes and works. The answer is one verdict a job, in the order asked. Nothing is done to any of them when a place
--- is missing and hints may help: those to be done are then "unplaced". "later" jobs are to be asked for again.
--- action: forbids(job) gives a verdict or nil, work(job), bury(job) or nil, and finish(ids) or nil for what is done once.
-local function answer(action)
-  local jobs, verdicts = {}, {}
-  for index = 1, tonumber(ARGV[10]) do
-    jobs[index] = judged(ARGV[10 + index], action.forbids)
+-- What the journal says of the ids asked for: a verdict by their number. An operation whose call was not answered asks again.
+local function remembered()
+  local found = {}
+  if not journal or redis.call('EXISTS', journal) == 0 then
+    return found
   end
-  local taken = take(jobs)
-  local ids = work_on(taken or {}, action)
-  if action.finish and #ids > 0 then
-    action.finish(ids)
+  for index, verdict in ipairs(redis.call('HMGET', journal, unpack(ARGV, BEFORE_IDS + 1, BEFORE_IDS + how_many))) do
+    found[index] = verdict or nil
   end
+  return found
+end
+
+-- Keeps these verdicts with what was done, in the same call: whoever asks again is told, and nothing is done twice.
+local function remember(jobs, known)
+  local fields = {}
   for index, job in ipairs(jobs) do
-    verdicts[index] = (not taken and job.is_taken) and 'unplaced' or job.verdict
+    if not known[index] and job.verdict ~= 'later' and job.verdict ~= 'unplaced' then
+      fields[#fields + 1], fields[#fields + 2] = job.id, job.verdict
+    end
   end
-  return verdicts
+  if #fields > 0 then
+    redis.call('HSET', journal, unpack(fields))
+    redis.call('EXPIRE', journal, JOURNAL_S)
+  end
+end
+
+-- Judges, takes and works. The answer is the verdicts other than "done": the number of an id (from 1), its verdict, and so on.
+-- Nothing is done to any of them when a place is missing and hints may help: those to be done are then "unplaced". "later" jobs are
+-- to be asked for again.
+-- action: forbids(job) gives a verdict or nil; work(job); and, where it has them, judge(id), take(jobs), bury(job), takes_apart, and
+-- finish(ids, jobs) for what is done once.
+local function answer(action)
+  local ids, known, reply = { unpack(ARGV, BEFORE_IDS + 1, BEFORE_IDS + how_many) }, remembered(), {}
+  watch_scheduler()
+  local jobs = judged(ids, known, action)
+  local taken = take(jobs, action)
+  work_on(taken or {}, action)
+  for index, job in ipairs(jobs) do
+    job.verdict = (not taken and job.is_taken) and 'unplaced' or job.verdict
+    if job.verdict ~= 'done' then
+      reply[#reply + 1], reply[#reply + 2] = index, job.verdict
+    end
+  end
+  if journal then
+    remember(jobs, known)
+  end
+  return reply
 end

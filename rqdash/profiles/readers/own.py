@@ -16,6 +16,8 @@ from rqdash.profiles.rebind import SLOTS
 FORMAT = "rqdash/1"
 LABELS = frozenset({"name", "enabled"})
 """What an import does not decide: it is asked for, or always the same."""
+POLICY = frozenset({"arguments", "redact", "oldest_warn_s", "failures_warn_per_hour", "clock_skew_warn_s"})
+"""What older exports do not say: it stays as it is where an import goes over a connection."""
 PRESENT = {f"has_{slot}": slot for slot in SLOTS}
 
 
@@ -76,7 +78,7 @@ def _candidate(item: Value, notes: Notes) -> Candidate:
     missing = tuple(need for need in needs if need.name not in secrets)
     given = Secrets(**secrets)
     profile = with_presence(Profile(**{"name": "", **values}), given)
-    decided = tuple(name for name in BODY if name not in LABELS)
+    decided = tuple(name for name in BODY if name not in LABELS and (name in values or name not in POLICY))
     return Candidate(profile, given, missing, item.at.line, profile.name, (), decided)
 
 
@@ -139,6 +141,15 @@ def _node(key: str, item: Value) -> Node:
     return Node(_text(host), _whole(port))
 
 
+def _texts(entry: Entry) -> tuple[str, ...]:
+    if not isinstance(entry.value, Row):
+        raise Wrong(entry.key, entry.value)
+    leaves = [item.value if isinstance(item, Leaf) else None for item in entry.value.items]
+    if not all(isinstance(leaf, str) for leaf in leaves):
+        raise Wrong(entry.key, entry.value)
+    return tuple(str(leaf) for leaf in leaves)
+
+
 def _tls(entry: Entry) -> Tls:
     known = {found.name: found for found in fields(Tls)}
     inner = {found.key: BY_TYPE[str(known[found.key].type)](found) for found in _table(entry).entries if found.key in known}
@@ -153,6 +164,7 @@ BY_TYPE: dict[str, Callable[[Entry], Any]] = {
     "float | None": _number_or_none,
     "Kind": _kind,
     "tuple[Node, ...]": _nodes,
+    "tuple[str, ...]": _texts,
     "Tls": _tls,
 }
 READERS = {found.name: BY_TYPE[str(found.type)] for found in fields(Profile) if found.name in BODY}

@@ -19,7 +19,7 @@ BODY = tuple(found.name for found in fields(Profile) if found.name not in STATE)
 def plain_profile(profile: Profile) -> dict[str, Any]:
     """The fields an editor sets, the name among them."""
     whole = asdict(profile)
-    return {name: list(whole[name]) if name == "sentinels" else whole[name] for name in BODY}
+    return {name: list(whole[name]) if isinstance(whole[name], tuple) else whole[name] for name in BODY}
 
 
 def profile_of(plain: Mapping[str, Any]) -> Profile:
@@ -29,6 +29,8 @@ def profile_of(plain: Mapping[str, Any]) -> Profile:
     known["sentinels"] = tuple(Node(**node) for node in known.get("sentinels", ()))
     for name in ("tls", "sentinel_tls"):
         known[name] = Tls(**known.get(name, {}))
+    if "redact" in known:
+        known["redact"] = tuple(known["redact"])
     return Profile(**known)
 
 

@@ -1,5 +1,6 @@
 -- Everything that Redis holds under a job's id. ARGV: prefix, id, then pairs of a field and the size up to which it is read whole;
--- other fields are cut to 2 KB. Returns {fields, PTTL, dependents, dependencies, results, executions}; fields are {name, size, value}.
+-- other fields are cut to 2 KB. Returns {fields, PTTL, dependents, dependencies, results, executions, how many dependents, how many
+-- dependencies}; fields are {name, size, value}.
 local prefix, id = ARGV[1], ARGV[2]
 local key = prefix .. ':job:' .. id
 local MOST_FIELDS, MOST_RELATIVES, MOST_OTHER, SHOWN = 500, 100, 65536, 2048
@@ -32,4 +33,6 @@ return {
   some(prefix .. ':job::' .. id .. ':dependencies'),
   ask('XREVRANGE', prefix .. ':results:' .. id, '+', '-', 'COUNT', 10) or {},
   ask('ZREVRANGE', prefix .. ':executions:' .. id, 0, 9, 'WITHSCORES') or {},
+  ask('SCARD', key .. ':dependents') or 0,
+  ask('SCARD', prefix .. ':job::' .. id .. ':dependencies') or 0,
 }

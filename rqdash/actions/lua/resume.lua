@@ -1,0 +1,3 @@
+-- Resumes all workers of RQ. KEYS: the mark of suspension. Answers whether there was one.
+
+return redis.call('UNLINK', KEYS[1])
