@@ -21,8 +21,6 @@ Query = Callable[[Backend], T]
 
 DEADLINE_S = 2.0
 TURN_S = 0.25
-STUCK_S = 0.4
-"""Calls silent for this long count as hanging; less is what a machine short of processors takes for a page that is well."""
 THREADS = 32
 
 log = logging.getLogger(__name__)
@@ -57,8 +55,8 @@ class Gatherer:
     def gather(self, backends: Sequence[Backend], query: Query[T], *, key: str, max_age_s: float = 0.0) -> tuple[Reply[T], ...]:
         """One reply a backend, in their order, within the deadline.
 
-        At most two calls are in flight per backend; a third waits for its turn, and answers slow at the first
-        quarter of a second by which both have been silent for 0.4 s. With max_age_s, a
+        At most two calls are in flight per backend; a third waits for its turn, and answers slow at the first quarter of a second when
+        both have been silent for half of it. With max_age_s, a
         value or a call under way of the same key serves this caller too; 0 always reads anew. Never raises for one backend.
         """
         started_s = time.monotonic()
@@ -122,7 +120,7 @@ class Gatherer:
             for flight in flights:
                 # Asked again at each turn: calls that hang end, and the next to hang take their places.
                 future = flight.future if flight.is_owner else None
-                if future in left and flight.line.is_stuck(longer_than_s=STUCK_S) and future is not None and future.cancel():
+                if future in left and flight.line.is_stuck(longer_than_s=TURN_S / 2) and future is not None and future.cancel():
                     flight.line.breaker.released()
             left = {future for future in left if not future.done()}
         for flight in flights:
