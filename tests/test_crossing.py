@@ -136,7 +136,9 @@ def read(site: Served, truth: Truth, name: str, chance: random.Random) -> tuple[
 def shown(page: dict[str, Any], path: str) -> list[tuple[int, str]]:
     """Every (endpoint_version, marker) pair of a page."""
     if path == "/":
-        return [(row["mark"]["endpoint_version"], row["queue"]["name"]) for row in page["queues"] if row["queue"]["name"] != "shared"]
+        named = ((row["mark"]["endpoint_version"], row["queue"]["name"]) for row in page["queues"])
+        # Queues that moves made are named for the same markers.
+        return [(version, name.removeprefix("moved-")) for version, name in named if name != "shared"]
     version = page["mark"]["endpoint_version"]
     rows = page["jobs"]["rows"] if "jobs" in page else [page["job"]["row"]]
     return [(version, row["description"]) for row in rows if row["exists"]]
