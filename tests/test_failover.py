@@ -82,8 +82,9 @@ EVENTS: dict[str, Event] = {"master killed": kill, "SENTINEL FAILOVER": switch, 
 def test_a_failover_loses_no_acknowledged_write_and_no_page_is_slow(tmp_path: Path, kind: str) -> None:
     group = start_secured(tmp_path / "group", material=material(tmp_path, kind))
     site = dashboard(tmp_path / "data", group)
+    events = EVENTS if IS_FULL else dict([next(iter(EVENTS.items()))])
     try:
-        runs = {name: [run(site, group, event, f"{name}-{turn}") for turn in range(RUNS)] for name, event in EVENTS.items()}
+        runs = {name: [run(site, group, event, f"{name}-{turn}") for turn in range(RUNS)] for name, event in events.items()}
     finally:
         site.stop()
         group.stop()
