@@ -23,14 +23,22 @@ PASSWORD = "correct horse battery staple"
 FAILED = 14
 MOST_STOPS = 200
 """Presses of Tab after which a person would have given up."""
-# An outline of its own, or of the label that stands for a box that is there for screen readers alone.
-IS_SEEN = """
-(element) => [element, element.closest("label")].some((drawn) => {
-  if (!drawn) return false;
-  const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(drawn);
-  const { width, height } = drawn.getBoundingClientRect();
-  return outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && !outlineColor.endsWith(", 0)") && width > 1 && height > 1;
-})
+# What has the focus in all of its words, and whether it has an outline of its own, or of the label that stands for a box that is there
+# for screen readers alone.
+FOCUS = """
+() => {
+  const element = document.activeElement;
+  if (!element || element === document.body) return null;
+  const label = element.closest("label");
+  const isSeen = [element, label].some((drawn) => {
+    if (!drawn) return false;
+    const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(drawn);
+    const { width, height } = drawn.getBoundingClientRect();
+    return outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && !outlineColor.endsWith(", 0)") && width > 1 && height > 1;
+  });
+  const labels = [...(element.labels ?? [])].map((each) => each.textContent);
+  return { isSeen, words: [element.ariaLabel, element.textContent, ...labels].join(" ").replace(/\\s+/g, " ") };
+}
 """
 SNAPSHOT = re.compile(r'^- \'?(?P<role>\w+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?')
 
@@ -72,24 +80,28 @@ class Hands:
 
     def focused(self) -> tuple[str, str]:
         """The role and the name of what has the focus, as assistive technology is told them."""
-        focus = self.page.locator(":focus")
-        if focus.count() == 0:
-            return "", ""
-        found = SNAPSHOT.match(focus.aria_snapshot())
-        role, name = (found["role"], found["name"] or "") if found else ("", "")
-        if not focus.evaluate(IS_SEEN):
-            self.unseen.append(f"{role} {name} on {self.page.url}")
-        return role, name
+        self._words()
+        found = SNAPSHOT.match(self.page.locator(":focus").aria_snapshot())
+        return (found["role"], found["name"] or "") if found else ("", "")
 
     def to(self, role: str, name: str, *, back: bool = False) -> None:
         """Tabs until what has the focus has this role, and a name that begins so."""
-        passed: list[tuple[str, str]] = []
+        passed: list[str] = []
         while len(passed) < MOST_STOPS:
             self.page.keyboard.press("Shift+Tab" if back else "Tab")
-            passed.append(self.focused())
-            if passed[-1][0] == role and passed[-1][1].startswith(name):
-                return
+            passed.append(self._words())
+            if passed[-1] and name in passed[-1]:
+                found = self.focused()
+                if found[0] == role and found[1].startswith(name):
+                    return
         raise AssertionError(f"no {role} {name} at any stop of {self.page.url}: {passed}")
+
+    def _words(self) -> str:
+        """All words of what has the focus, "" when nothing has; notes when it cannot be seen."""
+        focus = self.page.evaluate(FOCUS)
+        if focus and not focus["isSeen"]:
+            self.unseen.append(f"{focus['words']} on {self.page.url}")
+        return f"{focus['words']} " if focus else ""
 
     def go(self, role: str, name: str) -> None:
         """Presses Enter there and waits for the page that comes."""
