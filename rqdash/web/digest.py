@@ -9,7 +9,8 @@ from enum import Enum
 from hashlib import blake2b
 
 MOMENTARY = frozenset({"as_of", "elapsed_ms", "latency_ms", "expires_in_s", "suspended_for_s", "used_memory_bytes"})
-"""Fields that differ at every reading though nothing has changed."""
+"""Fields that differ at every reading though nothing has changed; a value may name more of its own as its momentary."""
+NONE: frozenset[str] = frozenset()
 SIZE = 12
 
 
@@ -49,8 +50,10 @@ def _write_fields(value: object, say: Callable[[str], None]) -> None:
     if names is None:
         names = _NAMES[kind] = _names(value)
     say(kind.__name__)
+    own: frozenset[str] = getattr(value, "momentary", NONE)
     for name in names:
-        _write(getattr(value, name), say)
+        if name not in own:
+            _write(getattr(value, name), say)
 
 
 _NAMES: dict[type, tuple[str, ...]] = {}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from typing import ClassVar
 
 from rqdash.model import worker as workers_model
 from rqdash.model.caller import Caller, Permission
@@ -45,8 +46,9 @@ class StateTab:
 
 @dataclass(frozen=True, slots=True)
 class DownWorkers:
-    """A backend that did not answer, with how many workers it last had."""
+    """A backend that did not answer, with how many workers it last had, as far as this process knows."""
 
+    momentary: ClassVar[frozenset[str]] = frozenset({"last_known"})
     mark: Mark
     problem: Problem
     last_known: int | None
