@@ -287,7 +287,7 @@ def kill_runners(operations: Operations, operation_id: str, arguments: Sequence[
     while True:
         runner = process(runs, *arguments)
         wait_for(partial(has_begun, operations, operation_id, operations.records.get(operation_id).tried))
-        time.sleep(chance.random() * 20 * SLOW_S)
+        time.sleep(chance.random() * 6 * SLOW_S)
         if kills >= at_most:
             wait_for(is_over)
         was_over = is_over()
