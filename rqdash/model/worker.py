@@ -109,7 +109,7 @@ class WorkerList:
     """All workers of one backend by name, at most limit of total read. suspended_until is None also when that has no end.
 
     unattended and left are told of the first 2,000 queues; unattended is None when not all workers were read. Of each queue's started
-    jobs the four are looked at whose workers beat longest ago.
+    jobs the 16 are looked at whose workers beat longest ago.
     """
 
     backend: str

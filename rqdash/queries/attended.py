@@ -15,7 +15,7 @@ from rqdash.queries.counts import PACKAGE, parts
 from rqdash.queries.rows import RawRow
 from rqdash.queries.states import WorkerState
 
-LOOKED_AT = 4
+LOOKED_AT = 16
 """Started jobs of a queue that are looked at: a worker that is gone beats no more, so its jobs' deadlines are the first."""
 COMMANDS = 2
 

@@ -37,7 +37,7 @@ def workers(backend: Backend, *, now: datetime, limit: int = MOST_WORKERS) -> Wo
     """The workers that RQ lists, by name, at most limit, each with what it runs; and of the first 2,000 queues what is without a worker.
 
     Reads <prefix>:workers, :queues and :suspended; per worker its hash, its executions and the job it runs; per queue the length of its
-    list and four entries of its started registry with their workers. Two round trips for up to 200 workers and queues and one more per
+    list and up to 16 entries of its started registry with their workers. Two round trips for up to 200 workers and queues and one more per
     200 further; where scripts are denied, four, and three more per 200 further.
     """
     keys = backend.keys

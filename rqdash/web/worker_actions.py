@@ -92,11 +92,13 @@ def _problem(backend: Backend, params: Params) -> str | None:
 
 
 def _question(backend: Backend, params: Params, verb: str, problem: str) -> CommandPage:
-    """The question, of the worker as it is now."""
+    """The question, of the worker as it is now. Raises Conflict when it runs another job than the one meant, NotFound when it is no more."""
     target = params.target
     worker = query.worker(backend, target.worker, now=params.now)
     if worker.state in ("lost", "ended"):
         raise NotFound(f"This worker of {backend.name} is {worker.state}: nobody would hear it.")
+    if verb != "shutdown" and (worker.current is None or worker.current.id != target.job_id):
+        raise Conflict("This worker runs something else now, so nothing was sent. Look at it again.")
     is_cold = verb == "shutdown" and worker.is_shutting_down
     fields = [("name", names.to_form(target.worker))]
     if verb != "shutdown":

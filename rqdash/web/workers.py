@@ -53,7 +53,7 @@ class Suspension:
 class WorkersPage(Page):
     """rows are one page of all that match, in the order of groups, of which there are none unless they are asked for.
 
-    versions are (RQ version, workers), most first; total counts fresh backends only. per_minute: jobs done, an average since each
+    versions are (RQ version, workers) of those not lost, most first; total counts fresh backends only. per_minute: jobs done, an average since each
     worker started. without is the first 20 of without_total; unjudged: backends of whose workers not all were read.
     """
 
@@ -105,7 +105,7 @@ def view(backends: Many, params: Params, caller: Caller) -> WorkersPage:
     rows = known if found.is_empty else tuple(row for row in known if _is_found(found, row))
     members = wall.grouped([row for row in rows if params.state in ("", row.worker.state)], params.group)
     pages = pager(page=params.page, size=params.size, total=len(members))
-    versions = Counter(row.worker.rq_version or "unknown" for row in rows)
+    versions = Counter(row.worker.rq_version or "unknown" for row in rows if row.worker.state != "lost")
     without = wall.without(replies, found)
     return WorkersPage(
         coverage=coverage(replies),

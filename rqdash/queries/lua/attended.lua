@@ -1,6 +1,8 @@
 -- What waits in queues, and which of their started jobs have lost their worker. ARGV: prefix, fields of a job with commas between,
 -- names (at most 75). Returns per queue {jobs waiting, {member, score, worker, job_row} of each such job}.
-local LOOKED_AT = 4
+local LOOKED_AT = 16
+-- Rows of jobs in one call: beyond, what is left is left unsaid rather than the server held.
+local rows_left = 100
 local prefix, job_fields = ARGV[1], words(ARGV[2])
 
 local function lost_worker(id)
@@ -21,7 +23,8 @@ local function left(queue)
       id = string.sub(id, 1, -34)
     end
     local worker = lost_worker(id)
-    if worker then
+    if worker and rows_left > 0 then
+      rows_left = rows_left - 1
       found[#found + 1] = {first[i], first[i + 1], worker, job_row(prefix, id, job_fields)}
     end
   end
