@@ -63,16 +63,15 @@ def parse(raw: Raw, *, has_job: bool) -> Params:
 def view(backend: Backend, params: Params, caller: Caller, *, actor: Actor, verb: str) -> Result:  # noqa: ARG001
     """Tells the worker, or asks first. Raises NotFound when there is no such worker to ask about."""
     problem = _problem(backend, params)
-    if problem is None:
-        outcome = _told(backend, actor, params, verb)
-        verdict = next(iter(outcome.counts()))
-        if verdict is not Verdict.CONFLICT:
-            return Acted(outcome, _back(backend, params.target.worker, command_notice(outcome)))
-        problem = "It was asked to shut down meanwhile. Another request is a cold shutdown: cold says that it is meant."
-        if params.is_json:
-            raise Conflict(problem)
-    page = _question(backend, params, verb, problem)
-    return Rejected(page, 409 if "meanwhile" in problem else 400) if problem else page
+    if problem is not None:
+        page = _question(backend, params, verb, problem)
+        return Rejected(page) if problem else page
+    outcome = _told(backend, actor, params, verb)
+    if Verdict.CONFLICT not in outcome.counts():
+        return Acted(outcome, _back(backend, params.target.worker, command_notice(outcome)))
+    if params.is_json:
+        raise Conflict("It was asked to shut down before. Asked with cold, it ends at once, with the job it runs.")
+    return Rejected(_question(backend, params, verb, "It was asked to shut down meanwhile, and nothing was sent."), 409)
 
 
 def _told(backend: Backend, actor: Actor, params: Params, verb: str) -> Outcome:
@@ -92,7 +91,7 @@ def _problem(backend: Backend, params: Params) -> str | None:
 
 
 def _question(backend: Backend, params: Params, verb: str, problem: str) -> CommandPage:
-    """The question, of the worker as it is now. Raises Conflict when it runs another job than the one meant, NotFound when it is no more."""
+    """The question, of the worker as it is now. Raises Conflict when it runs another job than is meant, NotFound when it is no more."""
     target = params.target
     worker = query.worker(backend, target.worker, now=params.now)
     if worker.state in ("lost", "ended"):

@@ -53,8 +53,8 @@ class Suspension:
 class WorkersPage(Page):
     """rows are one page of all that match, in the order of groups, of which there are none unless they are asked for.
 
-    versions are (RQ version, workers) of those not lost, most first; total counts fresh backends only. per_minute: jobs done, an average since each
-    worker started. without is the first 20 of without_total; unjudged: backends of whose workers not all were read.
+    versions are (RQ version, workers) of those not lost, most first; total counts fresh backends only. per_minute: jobs done, an average
+    since each worker started. without is the first 20 of without_total; unjudged: backends of whose workers not all were read.
     """
 
     coverage: Coverage
