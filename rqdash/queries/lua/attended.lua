@@ -1,5 +1,5 @@
 -- What waits in queues, and which of their started jobs have lost their worker. ARGV: prefix, fields of a job with commas between,
--- names (at most 75). Returns per queue {jobs waiting, {member, score, worker, job_row} of each such job}.
+-- names (at most 40). Returns per queue {jobs waiting, {member, score, worker, job_row} of each such job}.
 local LOOKED_AT = 16
 -- Rows of jobs in one call: beyond, what is left is left unsaid rather than the server held.
 local rows_left = 100
