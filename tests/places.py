@@ -18,6 +18,7 @@ Reach = Callable[[Page, Shown], object]
 ADMIN, VIEWER, NEWCOMER, STRANGER = "admin", "viewer", "newcomer", "stranger"
 """Who looks: a newcomer is an admin who was given no backend to see, as on the first day."""
 QUEUE = "webhooks"
+WORKER = "webhooks-7d9f8c6b5d-x2kqp.1.af0123456789"
 SETTINGS = """import os
 SENTINEL: {
     'INSTANCES': [('sentinel-1.eu-central-1.internal.example', 26379), ('sentinel-2.eu-central-1.internal.example', 26379), 'bad host'],
@@ -66,6 +67,16 @@ def asked(verb: str, *, backend: str = LIVE, registry: str = "queued") -> Reach:
         for row in (0, 1):
             page.locator("input[name=id]").nth(row).check()
         press(page, f"{verb}…", exact=False)
+
+    return reach
+
+
+def told(command: str, *, backend: str = LIVE) -> Reach:
+    """The question that a command to a worker asks."""
+
+    def reach(page: Page, shown: Shown) -> None:
+        page.goto(shown.of(backend, "worker", name=WORKER))
+        press(page, f"{command}…")
 
     return reach
 
@@ -264,6 +275,16 @@ PLACES = (
     Place("workers, filtered", at("/workers", q="queue:webhooks -nothing")),
     Place("workers, lost", at("/workers", state="lost", backend=ODD)),
     Place("workers, none", at("/workers", backend=EMPTY)),
+    Place("workers, by queue", at("/workers", group="queue")),
+    Place("workers, by host", at("/workers", group="host", backend=ODD)),
+    Place("workers, tiles", at("/workers", view="tiles")),
+    Place("worker", of(LIVE, "worker", name=WORKER)),
+    Place("worker, hostile", of(ODD, "worker", name=f"w {HOSTILE[0]}")),
+    Place("worker, lost", of(ODD, "worker", name="lost-1")),
+    Place("worker, viewer", of(LIVE, "worker", name=WORKER), who=VIEWER),
+    Place("worker, unknown", of(LIVE, "worker", name="nobody"), 404),
+    Place("worker, shut down", told("Shut down")),
+    Place("worker, kill, protected", told("Kill work horse", backend=PROTECTED)),
     Place("schedule", at("/schedule")),
     Place("schedule, of hostile names", at("/schedule", backend=ODD)),
     Place("schedule, filtered", at("/schedule", q="queue:digests -nothing")),

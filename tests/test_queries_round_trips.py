@@ -1,4 +1,4 @@
-"""What a page may cost: two round trips on a warm connection, one more per 150 further queues or workers."""
+"""What a page may cost: two round trips on a warm connection, one more per 150 further queues or 200 further workers."""
 
 from __future__ import annotations
 
@@ -62,14 +62,15 @@ def test_the_overview_costs_one_more_per_150_further_queues(
     backend.close()
 
 
-def test_the_workers_cost_one_more_per_150_further(server: Server, redis_client: redis.Redis) -> None:
+@pytest.mark.parametrize(("size", "round_trips"), [(200, 2), (201, 3)])
+def test_the_workers_cost_one_more_per_200_further(server: Server, redis_client: redis.Redis, size: int, round_trips: int) -> None:
     stored = Stored(redis_client)
-    for number in range(151):
+    for number in range(size):
         stored.worker(f"w{number}")
     backend, tally = counted_backend(server)
     workers(backend, now=NOW)
 
     found, cost = spent(tally, lambda: workers(backend, now=NOW))
 
-    assert (cost.round_trips, len(found.workers)) == (3, 151)
+    assert (cost.round_trips, len(found.workers)) == (round_trips, size)
     backend.close()

@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import Enum
 from hashlib import blake2b
 
-MOMENTARY = frozenset({"as_of", "elapsed_ms", "latency_ms", "expires_in_s", "suspended_for_s", "used_memory_bytes"})
+MOMENTARY = frozenset(
+    {"as_of", "elapsed_ms", "latency_ms", "expires_in_s", "suspended_for_s", "used_memory_bytes", "per_minute", "working_percent"}
+)
 """Fields that differ at every reading though nothing has changed."""
 SIZE = 12
 

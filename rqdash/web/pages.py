@@ -25,6 +25,8 @@ from rqdash.web import (
     schedule,
     sign_in,
     usage,
+    worker,
+    worker_actions,
     workers,
 )
 
@@ -37,6 +39,8 @@ ROUTES = (
     *find_job.ROUTES,
     *failures.ROUTES,
     *workers.ROUTES,
+    *worker.ROUTES,
+    *worker_actions.ROUTES,
     *schedule.ROUTES,
     *groups.ROUTES,
     *jobs_actions.ROUTES,
