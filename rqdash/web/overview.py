@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from rqdash.history.reading import Reading
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.queue import BackendSummary
 from rqdash.model.registry import Registry
 from rqdash.model.reply import Coverage, Problem, Reply, coverage
 from rqdash.queries import overview as query
 from rqdash.web import attention
-from rqdash.web.attention import Attention
+from rqdash.web.attention import Attention, Paces
 from rqdash.web.forms import Raw
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
@@ -82,13 +83,14 @@ def parse(raw: Raw) -> Params:
     return Params(raw.now, raw.arg("attention") == "all")
 
 
-def view(backends: Many, params: Params, caller: Caller) -> OverviewPage:  # noqa: ARG001
+def view(backends: Many, params: Params, caller: Caller, *, history: Reading) -> OverviewPage:  # noqa: ARG001
     replies = backends.gather(partial(query.summary, now=params.now), key=KEY)
+    paces = history.pace([reply.name for reply in replies])
     rows = queue_rows(replies)
     return OverviewPage(
         totals=totals(replies, now=params.now),
-        attention=attention.found(replies, is_all=params.is_all),
-        cards=tuple(card(reply) for reply in replies),
+        attention=attention.found(replies, paces=paces, is_all=params.is_all),
+        cards=tuple(card(reply, paces=paces) for reply in replies),
         queues=rows[:QUEUES_SHOWN],
         queues_total=len(rows),
         down=down_rows(replies),
@@ -117,7 +119,7 @@ def totals(replies: tuple[Reply[BackendSummary], ...], *, now: datetime) -> Tota
     )
 
 
-def card(reply: Reply[BackendSummary]) -> Card:
+def card(reply: Reply[BackendSummary], *, paces: Paces | None = None) -> Card:
     summary = reply.value
     if summary is None:
         return Card(mark(reply.profile), None, reply.problem, None, None, is_stale=False)
@@ -133,7 +135,7 @@ def card(reply: Reply[BackendSummary]) -> Card:
         queued=summary.total(Registry.QUEUED),
         failed=summary.total(Registry.FAILED),
         oldest_enqueued_at=oldest.oldest_enqueued_at if oldest else None,
-        warnings=attention.warnings(reply),
+        warnings=attention.warnings(reply, paces=paces),
     )
 
 
@@ -148,4 +150,6 @@ def no_queues(reply: Reply[BackendSummary]) -> tuple[str, ...]:
     return (f"Connected to {server}: database {profile.db} of {profile.name} holds no RQ queues under the prefix {profile.prefix}.{found}",)
 
 
-ROUTES = (Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, nav="overview", is_live=True),)
+ROUTES = (
+    Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, ("history",), nav="overview", is_live=True),
+)

@@ -15,6 +15,7 @@ from rqdash.web import (
     job,
     jobs,
     jobs_actions,
+    metrics,
     operation_plan,
     operations,
     overview,
@@ -56,4 +57,5 @@ ROUTES = (
     *imports.ROUTES,
     *sign_in.ROUTES,
     *health.ROUTES,
+    *metrics.ROUTES,
 )
