@@ -27,6 +27,9 @@ from rqdash.backends.guard import guard
 from rqdash.backends.policy import TargetPolicy
 from rqdash.backends.probe import probe
 from rqdash.errors import Conflict, Refused, Stale
+from rqdash.history.archive import Archive
+from rqdash.history.reading import Reading
+from rqdash.history.recorder import Recorder
 from rqdash.model.profile import Profile, Secrets
 from rqdash.operations.records import Records
 from rqdash.operations.requests import Operations
@@ -87,6 +90,8 @@ def _services(settings: Settings, backends: Mapping[str, Backend] | None, access
             "tester": Trials(partial(probe, policy=policy), Pace(store, "test", most=A_MINUTE)),
             "pending": PendingImports(store, open_vault(store)),
             "operations": Operations(Records(store), live, entrance.audit),
+            "archive": (archive := Archive(store)),
+            "history": Reading(archive),
         },
     )
 
@@ -95,8 +100,10 @@ def background(settings: Settings, services: Services | None = None) -> Sequence
     """What goes on beside the requests, or, without services, in a process of its own."""
     services = services or _services(settings, None, None)
     operations = services.others["operations"]
-    sweeper = Sweeper(services.backends, Leases(operations.records.store), services.access.audit)
-    return (Planner(operations), Runner(operations), sweeper)
+    leases = Leases(operations.records.store)
+    sweeper = Sweeper(services.backends, leases, services.access.audit)
+    recorder = Recorder(services.backends, services.gatherer, leases, services.others["archive"])
+    return (Planner(operations), Runner(operations), sweeper, recorder)
 
 
 def _run_beside(app: Flask, parts: Sequence[Part]) -> None:

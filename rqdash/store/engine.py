@@ -30,6 +30,7 @@ from rqdash.store.tables import CounterRow
 FILE = "rqdash.db"
 LOCK = "store.lock"
 BUSY_TIMEOUT_S = 5
+PAGE_BYTES = 4096
 CONNECTIONS = 8
 MORE_CONNECTIONS = 24
 """More than one thread of a serving process needs one at a time is rare; the rest wait up to BUSY_TIMEOUT_S."""
@@ -102,13 +103,14 @@ class Store:
         self.engine.dispose()
 
 
-def connect(url: str, *, data_dir: Path) -> Store:
+def connect(url: str, *, data_dir: Path, file: str = FILE, page_bytes: int = PAGE_BYTES) -> Store:
     """A store whose tables nobody has looked at; open_store is what a program wants. Makes the data directory, 0700.
 
-    Raises StoreError when the directory or the URL is not usable; it never repeats the URL, which may hold a password.
+    file is SQLite's when url is "", page_bytes the size of its pages if it is made now. Raises StoreError when the directory or the URL
+    is not usable; it never repeats the URL, which may hold a password.
     """
     _make_directory(data_dir)
-    address = _address(url, data_dir=data_dir)
+    address = _address(url, file=data_dir / file)
     try:
         engine = create_engine(
             address, hide_parameters=True, pool_size=CONNECTIONS, max_overflow=MORE_CONNECTIONS, pool_timeout=BUSY_TIMEOUT_S
@@ -117,14 +119,14 @@ def connect(url: str, *, data_dir: Path) -> Store:
         raise StoreError("The driver of this database is not installed. Install it: pip install 'rqdash[postgres]'.") from None
     if address.get_backend_name() == "sqlite":
         _make_file(Path(str(address.database)))
-        _speak_sqlite(engine)
+        _speak_sqlite(engine, page_bytes)
     _survive_forks(engine)
     return Store(engine, data_dir=data_dir)
 
 
-def _address(url: str, *, data_dir: Path) -> URL:
+def _address(url: str, *, file: Path) -> URL:
     if not url:
-        return URL.create("sqlite", database=str(data_dir / FILE))
+        return URL.create("sqlite", database=str(file))
     try:
         # postgres:// is how hosting platforms write it; psycopg 3 is the driver of rqdash[postgres].
         address = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
@@ -161,14 +163,17 @@ def _make_file(path: Path) -> None:
         raise StoreError("The database's file cannot be made or written. Check the owner of the data directory and of the file.") from error
 
 
-def _speak_sqlite(engine: Engine) -> None:
+def _speak_sqlite(engine: Engine, page_bytes: int) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: object, _record: object) -> None:
         # The driver would begin transactions by itself, deferred; such a one fails at its first write when another process has
         # written meanwhile, whatever the busy timeout. So rqdash begins them, and those that write are IMMEDIATE.
         connection.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3.Connection
         cursor = connection.cursor()  # type: ignore[attr-defined]
-        for pragma in (f"busy_timeout = {BUSY_TIMEOUT_S * 1000}", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+        # Only before anything else is written to a new file, which the write-ahead log's mode is.
+        cursor.execute(f"PRAGMA page_size = {page_bytes}")
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
