@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
+from typing import ClassVar
 
 from rqdash.history.reading import Points, choose
 from rqdash.model.duration import NOTHING, duration
@@ -60,7 +61,12 @@ PAST = {"queued": "Queued", "failed": "Failed, in the registry"}
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line, a value a slot, None where nothing was sampled. dash tells lines of one colour apart: 0 is a line without gaps."""
+    """One line, a value a slot, None where nothing was sampled. dash tells lines of one colour apart: 0 is a line without gaps.
+
+    A slot never changes once it is read, so the slots of the chart stand for the values in a digest.
+    """
+
+    SHOWN_BY: ClassVar = ("mark", "label", "dash")
 
     mark: Mark
     label: str
@@ -174,19 +180,27 @@ def span_of(raw: Raw, *, default: str = "") -> str:
 def of_backends(trends: Trends, marks: Sequence[Mark], span: str, *, now: datetime, is_whole: bool = False) -> History:
     """The charts of backends, a line each, in the given order."""
     at = _window(span, now)
-    names = [mark.name for mark in marks]
-    read = {measure: trends.backends(names, measure, at=at) for plan in OF_BACKENDS for measure, _ in plan.lines}
-    return _history(OF_BACKENDS, read, marks, at, History(span, (), (), None, is_whole))
+
+    def draw() -> History:
+        names = [mark.name for mark in marks]
+        read = {measure: trends.backends(names, measure, at=at) for plan in OF_BACKENDS for measure, _ in plan.lines}
+        return _history(OF_BACKENDS, read, marks, at, History(span, (), (), None, is_whole))
+
+    return trends.once(("charts", *marks, span, is_whole), at, draw)
 
 
 def of_a_queue(trends: Trends, marks: Sequence[Mark], queue: str, span: str, *, now: datetime, is_whole: bool = False) -> History:
     """The charts of the queue of this name on each of the backends."""
     at = _window(span, now)
-    read: dict[str, dict[str, Points]] = {}
-    for measure in (measure for plan in OF_A_QUEUE for measure, _ in plan.lines):
-        found = {mark.name: trends.queue(mark.name, queue, measure, at=at) for mark in marks}
-        read[measure] = {name: points for name, points in found.items() if points is not None}
-    return _history(OF_A_QUEUE, read, marks, at, History(span, (), (), queue, is_whole))
+
+    def draw() -> History:
+        read: dict[str, dict[str, Points]] = {}
+        for measure in (measure for plan in OF_A_QUEUE for measure, _ in plan.lines):
+            found = {mark.name: trends.queue(mark.name, queue, measure, at=at) for mark in marks}
+            read[measure] = {name: points for name, points in found.items() if points is not None}
+        return _history(OF_A_QUEUE, read, marks, at, History(span, (), (), queue, is_whole))
+
+    return trends.once(("charts of a queue", queue, *marks, span, is_whole), at, draw)
 
 
 def past_of(trends: Trends, mark: Mark, queue: str, span: str, *, now: datetime, is_whole: bool = False) -> Past:

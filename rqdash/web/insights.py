@@ -63,7 +63,7 @@ def _resolved(trends: Trends, marks: Sequence[Mark], params: Params) -> str:
     if not names.is_digest(reference):
         return reference
     at = window(HOUR_S, SPARK_STEP_S, now=params.now)
-    known = (queue for each in marks for queue in trends.queue_names(each.name, at=at))
+    known = (queue for each in marks for queue in trends.queues(each.name, "queued", at=at))
     found = next((queue for queue in known if names.matches(reference, queue)), None)
     if found is None:
         raise NotFound("No queue of this name was sampled in the last hour.")

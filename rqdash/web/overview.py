@@ -104,7 +104,9 @@ def view(backends: Many, params: Params, caller: Caller, *, trends: Trends) -> O
     return OverviewPage(
         totals=totals(replies, now=params.now),
         attention=attention.found(replies, is_all=params.is_all),
-        cards=tuple(replace(card(reply), trend=level("Queued", waiting[reply.name]) if reply.name in waiting else None) for reply in replies),
+        cards=tuple(
+            replace(card(reply), trend=level("Queued", waiting[reply.name]) if reply.name in waiting else None) for reply in replies
+        ),
         queues=with_trends(rows[:QUEUES_SHOWN], trends, now=params.now),
         queues_total=len(rows),
         down=down_rows(replies),
@@ -181,4 +183,6 @@ def no_queues(reply: Reply[BackendSummary]) -> tuple[str, ...]:
     return (f"Connected to {server}: database {profile.db} of {profile.name} holds no RQ queues under the prefix {profile.prefix}.{found}",)
 
 
-ROUTES = (Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, ("trends",), nav="overview", is_live=True),)
+ROUTES = (
+    Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, ("trends",), nav="overview", is_live=True),
+)

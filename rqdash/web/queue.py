@@ -151,5 +151,7 @@ def tabs(summary: QueueSummary, current: Registry) -> tuple[Tab, ...]:
 
 
 ROUTES = (
-    Route("queue", "GET", "/b/<backend>/queue", Permission.VIEW, view, "queue.html", parse, Scope.ONE, ("trends",), nav="queues", is_live=True),
+    Route(
+        "queue", "GET", "/b/<backend>/queue", Permission.VIEW, view, "queue.html", parse, Scope.ONE, ("trends",), nav="queues", is_live=True
+    ),
 )

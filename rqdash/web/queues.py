@@ -149,4 +149,6 @@ COLUMNS: dict[str, Callable[[QueueRow], tuple[float | str, str]]] = {
     **{registry.value: _column(registry) for registry in Registry},
 }
 
-ROUTES = (Route("queues", "GET", "/queues", Permission.VIEW, view, "queues.html", parse, Scope.MANY, ("trends",), nav="queues", is_live=True),)
+ROUTES = (
+    Route("queues", "GET", "/queues", Permission.VIEW, view, "queues.html", parse, Scope.MANY, ("trends",), nav="queues", is_live=True),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import ClassVar
 
 from rqdash.history.reading import Points
 
@@ -19,6 +20,8 @@ class Spark:
 
     change is by how much the last slot differs from the first, None when one of them was not sampled. Bars stand for failures.
     """
+
+    SHOWN_BY: ClassVar = ("says", "line")
 
     says: str
     line: str
@@ -44,8 +47,8 @@ def summed(parts: Sequence[Points]) -> Points | None:
     """The sum slot by slot; a slot in which one of them was not sampled is a gap, for a sum must not leave out a part in silence."""
     if not parts:
         return None
-    values = tuple(None if None in slot else sum(value for value in slot if value is not None) for slot in zip(*map(_values, parts)))
-    return Points(parts[0].start, parts[0].step, values)
+    slots = zip(*(points.values for points in parts), strict=True)
+    return Points(parts[0].start, parts[0].step, tuple(_sum(slot) for slot in slots))
 
 
 def shortly(value: float) -> str:
@@ -53,8 +56,9 @@ def shortly(value: float) -> str:
     return f"{round(value, 1):,.1f}".removesuffix(".0")
 
 
-def _values(points: Points) -> tuple[float | None, ...]:
-    return points.values
+def _sum(slot: Sequence[float | None]) -> float | None:
+    known = [value for value in slot if value is not None]
+    return sum(known) if len(known) == len(slot) else None
 
 
 def _spark(label: str, values: Sequence[float | None], *, is_bars: bool) -> Spark | None:

@@ -1,12 +1,12 @@
-"""History as pages read it: whole slots only, each window read once for all who look at it."""
+"""History as pages read it: whole slots only, each read once for all who look at them."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil, floor
 from typing import Any, TypeVar
@@ -17,13 +17,13 @@ from rqdash.web import sparks
 from rqdash.web.sparks import Spark
 
 T = TypeVar("T")
+Found = Mapping[str, Points]
 HOUR_S = 3600
 SPARK_STEP_S = 120
 """Thirty slots in the hour of a sparkline, so that a page changes for its sake every two minutes."""
 SETTLED_S = 5
 """How long after its end a slot is believed to hold all its samples."""
 MOST = 512
-UNREAD = object()
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,15 @@ class Window:
     stop: int
     step: int
 
+    @property
+    def slots(self) -> int:
+        return (self.stop - self.start) // self.step
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """As a reading is asked for it."""
+        return {"start": self.start, "stop": self.stop, "step": self.step}
+
 
 def window(span_s: int, step: int, *, now: datetime) -> Window:
     """The newest whole slots that cover the span."""
@@ -43,8 +52,32 @@ def window(span_s: int, step: int, *, now: datetime) -> Window:
     return Window(stop - ceil(span_s / step) * step, stop, step)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read of a window, by name; what was never sampled in it is not there."""
+
+    at: Window
+    found: Found
+
+    def rest(self, at: Window) -> Window:
+        """What of another window is not known: its newest slots, all of it, or nothing."""
+        follows = at.step == self.at.step and self.at.start <= at.start <= self.at.stop <= at.stop
+        return replace(at, start=self.at.stop) if follows else at
+
+    def moved(self, at: Window, newest: Found) -> Known:
+        """The other window, with what was read of the rest."""
+        if at == self.at:
+            return self
+        known = {name: _joined(self.found.get(name), newest.get(name), at) for name in {*self.found, *newest}}
+        return Known(at, {name: points for name, points in known.items() if _is_sampled(points)})
+
+
+NOTHING = Known(Window(0, 0, 1), {})
+
+
 class Trends:
-    """What was read of the newest windows, kept for the next viewer; threads share it. A window never changes once it is read.
+    """What was read of the newest windows, kept for the next viewer; threads share it. A slot never changes once it is read, so
+    that a window that has moved on costs its newest slots alone.
 
     Without a reading there is no history. Charts raise StoreError when it cannot be read; sparklines are left out then.
     """
@@ -55,44 +88,46 @@ class Trends:
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
 
     def backends(self, names: Sequence[str], measure: str, *, at: Window) -> dict[str, Points]:
-        """The points of each backend that was sampled in the window; one read for all that are not kept."""
-        kept = {name: self._found((name, measure, at)) for name in names}
-        missing = [name for name in names if kept[name] is UNREAD]
-        if missing:
-            found = {} if self._reading is None else self._reading.backends(missing, measure, start=at.start, stop=at.stop, step=at.step)
-            kept |= {name: self._keep((name, measure, at), _sampled(found.get(name))) for name in missing}
-        return {name: points for name, points in kept.items() if points is not None}
+        """The points of each backend that was sampled in the window; as a rule one read for all."""
+        keys = {name: (name, measure, at.slots, at.step) for name in names}
+        known: dict[str, Known] = {name: self._get(keys[name], NOTHING) for name in names}
+        rests: dict[Window, list[str]] = defaultdict(list)
+        for name in names:
+            rests[known[name].rest(at)].append(name)
+        for rest, some in rests.items():
+            newest = self._reading.backends(some, measure, **rest.asked) if self._reading and rest.slots else {}
+            for name in some:
+                its = {name: newest[name]} if name in newest else {}
+                known[name] = self._keep(keys[name], known[name].moved(at, its))
+        return {name: each.found[name] for name, each in known.items() if name in each.found}
 
     def queue(self, backend: str, queue: str, measure: str, *, at: Window) -> Points | None:
         """The points of one queue, None when it was not sampled in the window."""
 
-        def read() -> Points | None:
-            if self._reading is None:
-                return None
-            return _sampled(self._reading.queue(backend, queue, measure, start=at.start, stop=at.stop, step=at.step))
+        def read(reading: Reading, rest: Window) -> Found:
+            return {queue: reading.queue(backend, queue, measure, **rest.asked)}
 
-        return self._once((backend, "queue", queue, measure, at), read)
+        return self._moved((backend, queue, measure, at.slots, at.step), read, at).get(queue)
 
-    def queue_names(self, backend: str, *, at: Window) -> tuple[str, ...]:
-        """The queues of a backend that were sampled in the window."""
+    def queues(self, backend: str, measure: str, *, at: Window) -> Found:
+        """The points of each queue of a backend that was sampled in the window; one read."""
 
-        def read() -> tuple[str, ...]:
-            return tuple(self._queues(backend, "queued", at))
+        def read(reading: Reading, rest: Window) -> Found:
+            return reading.queues(backend, measure, **rest.asked)
 
-        return self._once((backend, "names", at), read)
+        return self._moved((backend, None, measure, at.slots, at.step), read, at)
 
-    def waiting(self, backend: str, *, now: datetime) -> dict[str, Spark]:
+    def waiting(self, backend: str, *, now: datetime) -> Mapping[str, Spark]:
         """A sparkline of how many jobs waited, for each queue of a backend that was sampled in the last hour; one read for all."""
         at = window(HOUR_S, SPARK_STEP_S, now=now)
 
-        def read() -> dict[str, Spark]:
-            found = self._queues(backend, "queued", at)
-            drawn = {queue: sparks.level("Queued", points) for queue, points in found.items()}
+        def draw() -> dict[str, Spark]:
+            drawn = {queue: sparks.level("Queued", points) for queue, points in self.queues(backend, "queued", at=at).items()}
             return {queue: spark for queue, spark in drawn.items() if spark}
 
-        return _unless_broken(lambda: self._once((backend, "waiting", at), read))
+        return _unless_broken(lambda: self.once((backend, "waiting"), at, draw))
 
-    def last_hour(self, names: Sequence[str], measure: str, *, now: datetime) -> dict[str, Points]:
+    def last_hour(self, names: Sequence[str], measure: str, *, now: datetime) -> Found:
         """The points of each backend for a sparkline."""
         at = window(HOUR_S, SPARK_STEP_S, now=now)
         return _unless_broken(lambda: self.backends(names, measure, at=at))
@@ -100,36 +135,55 @@ class Trends:
     def last_hour_of_queue(self, backend: str, queue: str, measure: str, *, now: datetime) -> Points | None:
         """The points of one queue for a sparkline."""
         at = window(HOUR_S, SPARK_STEP_S, now=now)
-        return _unless_broken(lambda: {measure: self.queue(backend, queue, measure, at=at)}).get(measure)
+        found = _unless_broken(lambda: {queue: self.queue(backend, queue, measure, at=at)})
+        return found.get(queue)
 
-    def _queues(self, backend: str, measure: str, at: Window) -> Mapping[str, Points]:
-        return {} if self._reading is None else self._reading.queues(backend, measure, start=at.start, stop=at.stop, step=at.step)
+    def once(self, key: Hashable, at: Window, make: Callable[[], T]) -> T:
+        """What was made of a window, or what make gives now. Two at once may both make it: neither waits for the other."""
+        kept_at, made = self._get(key, (None, None))
+        if kept_at == at:
+            found: T = made
+            return found
+        return self._keep(key, (at, make()))[1]
 
-    def _once(self, key: Hashable, read: Callable[[], T]) -> T:
-        """What was read under the key, or what read gives now. Two at once may both read: neither waits for the other."""
-        found = self._found(key)
-        return self._keep(key, read()) if found is UNREAD else found
+    def _moved(self, key: Hashable, read: Callable[[Reading, Window], Found], at: Window) -> Found:
+        known: Known = self._get(key, NOTHING)
+        rest = known.rest(at)
+        newest = read(self._reading, rest) if self._reading and rest.slots else {}
+        return self._keep(key, known.moved(at, newest)).found
 
-    def _found(self, key: Hashable) -> Any:
+    def _get(self, key: Hashable, default: Any) -> Any:
         with self._lock:
-            return self._kept.get(key, UNREAD)
+            return self._kept.get(key, default)
 
     def _keep(self, key: Hashable, made: T) -> T:
         with self._lock:
             self._kept[key] = made
+            self._kept.move_to_end(key)
             while len(self._kept) > MOST:
                 self._kept.popitem(last=False)
         return made
 
 
-def _unless_broken(read: Callable[[], dict[str, T]]) -> dict[str, T]:
+def _joined(known: Points | None, newest: Points | None, at: Window) -> Points:
+    """Both over one window; what neither has is a gap."""
+    values: list[float | None] = [None] * at.slots
+    for points in (known, newest):
+        first = round((points.start - at.start) / at.step) if points else 0
+        for place, value in enumerate(points.values if points else (), first):
+            if 0 <= place < at.slots:
+                values[place] = value
+    return Points(at.start, at.step, tuple(values))
+
+
+def _is_sampled(points: Points) -> bool:
+    return any(value is not None for value in points.values)
+
+
+def _unless_broken(read: Callable[[], Mapping[str, T]]) -> Mapping[str, T]:
     """What read gives; nothing when the history cannot be used, for a page is more than its sparklines."""
     try:
         return read()
     except StoreError as error:
         log.warning("the history cannot be read", extra={"code": error.code})
         return {}
-
-
-def _sampled(points: Points | None) -> Points | None:
-    return points if points is not None and any(value is not None for value in points.values) else None

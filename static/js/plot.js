@@ -4,6 +4,7 @@ import { duration } from "./times.js";
 const HEIGHT = 180;
 const DASHES = [[], [5, 2], [1, 2], [7, 2, 1, 2]];
 const SECONDS = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200, 86400, 172800, 604800, 2592000];
+const COUNTS = [1, 2, 5, 10, 20, 25, 50].concat(...[1e2, 1e3, 1e4, 1e5, 1e6, 1e7].map((size) => [size, 2 * size, 5 * size]));
 const DAY_S = 86400;
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
@@ -58,6 +59,7 @@ function lonely(plot, index) {
 export function options(chart, width, { colour, ink, rule, font, moved }) {
   const axis = { stroke: ink, font, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 } };
   const isTime = chart.unit === "seconds";
+  const steps = { seconds: SECONDS, count: COUNTS }[chart.unit];
   const words = (_, splits) => splits.map((value) => (isTime ? short(value) : amount(value)));
   return {
     width,
@@ -65,7 +67,7 @@ export function options(chart, width, { colour, ink, rule, font, moved }) {
     legend: { show: false },
     cursor: { sync: { key: "charts" }, y: false },
     scales: { y: { range: (_, low, high) => [0, (high || 1) * 1.05] } },
-    axes: [{ ...axis, values: times }, { ...axis, size: 54, values: words, ...(isTime && { incrs: SECONDS }) }],
+    axes: [{ ...axis, values: times }, { ...axis, size: 54, values: words, ...(steps && { incrs: steps }) }],
     series: [{}, ...chart.series.map((line, index) => ({
       stroke: () => colour(index),
       width: 1.5,
