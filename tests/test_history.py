@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from rqdash.backends.backend import Backend
+from rqdash.demo.servers import Server, free_port
+from rqdash.errors import StoreError
 from rqdash.history.archive import Archive
 from rqdash.history.packing import Packed, Sample, pack
 from rqdash.history.reading import Points, Reading
-from rqdash.history.tiers import COLUMNS, STEPS, TOTALS, choose, tier_of
+from rqdash.history.rollup import upkeep
+from rqdash.history.tables import MarkRow, QueueRow, SampleRow
+from rqdash.history.tiers import COLUMNS, FINE, RAW, STEPS, TOTALS, choose, tier_of
+from rqdash.model.attention import Pace
 from rqdash.store import Store
-from tests.histories import BEGIN, Recording
-from tests.stored import HOSTILE, Stored
+from tests.conftest import backend_of
+from tests.histories import BEGIN, Recording, stored_sample
+from tests.stored import HOSTILE, Stored, iso
 
 VALUES = st.none() | st.integers(0, 2**40) | st.integers(0, 10**6).map(lambda tenths: tenths / 10)
 
@@ -58,7 +66,7 @@ def test_a_chart_has_at_most_400_points_of_samples_that_are_kept() -> None:
 
 
 @pytest.mark.parametrize("step", [0, -10, 5, 15])
-def test_a_step_that_no_samples_have_is_refused(tmp_path: Path, step: int) -> None:
+def test_a_step_that_no_samples_have_is_refused(step: int) -> None:
     with pytest.raises(ValueError, match="step"):
         tier_of(step)
 
@@ -91,3 +99,168 @@ def test_each_slot_is_sampled_once_and_read_back(recording: Recording, redis_cli
     assert of_queues["mail"] == Points(BEGIN, 10, (1, 2, 3))
     assert values(of_queues[HOSTILE[-1]]) == [0, 0, 0]
     assert reading.backends(["other"], "queued", **times) == {}
+
+
+def test_a_backend_that_did_not_answer_leaves_a_gap(recording: Recording, redis_client: redis.Redis, server: Server) -> None:
+    live, dead = recording.backends["live"], backend_of(replace(server, port=free_port()))
+    Stored(redis_client).queue("mail")
+    recording.turn()
+    recording.backends = recording.recorder.backends = {"live": dead}
+    recording.turn()
+    down = recording.reading().latest(["live"])[0]
+    recording.backends = recording.recorder.backends = {"live": live}
+    recording.turn()
+
+    reading, times = recording.reading(), {"start": BEGIN - 10, "stop": BEGIN + 40, "step": 10}
+
+    assert values(reading.queue("live", "mail", "queued", **times)) == [None, 0, None, 0, None]
+    assert values(reading.backends(["live"], "workers", **times)["live"]) == [None, 0, None, 0, None]
+    assert (down.problem, down.asked_s, down.answered_s, [queue.name for queue in down.queues]) == ("refused", BEGIN + 10, BEGIN, ["mail"])
+    assert reading.latest(["live"])[0].problem == ""
+    dead.close()
+
+
+def test_rates_are_what_the_same_workers_counted_since_the_sample_before(recording: Recording, redis_client: redis.Redis) -> None:
+    put = Stored(redis_client)
+    born = iso(datetime.fromtimestamp(BEGIN - 60, UTC))
+    put.worker("stays", birth=born, successful_job_count=1000, failed_job_count=10)
+    put.worker("leaves", birth=born, successful_job_count=500)
+    recording.turn()
+    put.worker("stays", birth=born, successful_job_count=1004, failed_job_count=11)
+    redis_client.srem("rq:workers", "rq:worker:leaves")
+    put.worker("comes", birth=iso(datetime.fromtimestamp(BEGIN + 5, UTC)), successful_job_count=2)
+    recording.turn()
+    # Started anew under its name, it counts from zero again.
+    put.worker("stays", birth=iso(datetime.fromtimestamp(BEGIN + 15, UTC)), successful_job_count=1, failed_job_count=0)
+    recording.turn()
+
+    reading, times = recording.reading(), {"start": BEGIN, "stop": BEGIN + 30, "step": 10}
+
+    assert values(reading.backends(["live"], "finished_per_min", **times)["live"]) == [None, 36, 6]
+    assert values(reading.backends(["live"], "failed_per_min", **times)["live"]) == [None, 6, 0]
+
+
+def test_coarser_samples_keep_peaks_and_means_and_the_newest_are_made_of_finer_ones(recording: Recording) -> None:
+    for minute in range(70):
+        busy = {"queued": minute, "oldest_s": 600 - minute, "started": minute % 2, "workers": 4}
+        stored_sample(recording, BEGIN + 60 * minute, {"mail": busy, "idle": {}}, queued=minute, finished_per_min=minute)
+    while upkeep(recording.archive, now_s=BEGIN + 70 * 60):
+        pass
+
+    reading, times = recording.reading(), {"start": BEGIN, "stop": BEGIN + 4200, "step": 300}
+
+    assert values(reading.queue("live", "mail", "queued", **times)) == list(range(4, 70, 5))
+    assert values(reading.queue("live", "mail", "oldest_s", **times)) == list(range(600, 530, -5))
+    assert values(reading.queues("live", "started", **times)["mail"])[:2] == [0.4, 0.6]
+    assert values(reading.queues("live", "workers", **times)["idle"]) == [0] * 14
+    assert values(reading.backends(["live"], "finished_per_min", **times)["live"])[:2] == [2, 7]
+    # The second hour has not ended: it is told from what there is of it.
+    assert values(reading.backends(["live"], "queued", start=BEGIN, stop=BEGIN + 7200, step=3600)["live"]) == [59, 69]
+    assert values(reading.backends(["live"], "queued", start=BEGIN, stop=BEGIN + 600, step=120)["live"]) == [1, 3, 5, 7, 9]
+
+
+def test_old_samples_go_when_their_time_is_over(recording: Recording) -> None:
+    stored_sample(recording, BEGIN, {"mail": {"queued": 7}}, queued=7)
+    stored_sample(recording, BEGIN + RAW.keep_s, {"mail": {"queued": 8}}, queued=8)
+    upkeep(recording.archive, now_s=BEGIN + RAW.keep_s + 300)
+    upkeep(recording.archive, now_s=BEGIN + RAW.keep_s + 600)
+
+    with recording.archive.read() as session:
+        kept = session.execute(select(SampleRow.tier, SampleRow.slot_s).order_by(SampleRow.tier, SampleRow.slot_s)).all()
+
+    assert [tuple(row) for row in kept] == [
+        (RAW.number, BEGIN + RAW.keep_s),
+        (FINE.number, BEGIN),
+        (FINE.number, BEGIN + RAW.keep_s),
+        (2, BEGIN),
+    ]
+    assert values(recording.reading().queue("live", "mail", "queued", start=BEGIN, stop=BEGIN + 600, step=300)) == [7, None]
+
+
+def test_how_fast_jobs_fail_is_told_once_the_history_knows_what_is_usual(recording: Recording) -> None:
+    failed = 100
+    for minute in range(8 * 60):
+        # Twenty an hour; now and then somebody empties the registry; in the last half hour it is ten a minute.
+        failed = 0 if minute == 200 else failed + (minute % 3 == 0) + (10 if minute >= 450 else 0)
+        stored_sample(recording, BEGIN + 60 * minute, {"mail": {"failed": failed}, "quiet": {}})
+    recording.now = BEGIN + 8 * 3600
+    early = recording.reading().pace(["live"])
+    while upkeep(recording.archive, now_s=int(recording.now)):
+        pass
+
+    (pace,) = recording.reading().pace(["live"])["live"]
+
+    assert early == {}
+    assert pace == Pace("mail", 320, 20)
+
+
+def test_failures_of_another_server_under_the_same_profile_are_no_growth(recording: Recording, redis_client: redis.Redis) -> None:
+    Stored(redis_client).queue("mail")
+    recording.turn()
+    live = recording.backends["live"]
+    live.profile = replace(live.profile, endpoint_version=2)
+    redis_client.zadd("rq:failed:mail", {f"j{number}": 1e12 for number in range(50)})
+    recording.turn(29)
+
+    with recording.archive.read() as session:
+        body = session.scalars(select(SampleRow.body).where(SampleRow.tier == FINE.number)).one()
+
+    assert Packed(body).column("failed") == (50,)
+    assert list(Packed(body).column("failures")) == [0]
+
+
+def test_only_one_of_two_processes_records_and_the_other_takes_over(recording: Recording) -> None:
+    first, second = recording.recorder, recording.another()
+    recording.now = BEGIN
+
+    shares = [first.turn(), second.turn()]
+    first._release()
+    recording.now = BEGIN + 10
+    shares += [second.turn(), first.turn(), second.turn()]
+
+    assert shares == [True, False, True, False, False]
+
+
+def test_a_process_whose_lease_ran_out_while_it_read_keeps_nothing(recording: Recording) -> None:
+    recording.recorder.lease_s = 0
+    recording.now = BEGIN
+
+    assert not recording.recorder.turn()
+    assert not recording.archive.is_there()
+
+
+def test_a_history_outlives_the_name_of_its_backend(recording: Recording, redis_client: redis.Redis) -> None:
+    Stored(redis_client).queue("mail")
+    recording.turn()
+    live = recording.backends["live"]
+    live.profile = replace(live.profile, name="renamed")
+    recording.turn()
+    live.profile = replace(live.profile, id="another")
+    recording.turn()
+
+    reading, times = recording.reading(), {"start": BEGIN, "stop": BEGIN + 30, "step": 10}
+
+    assert reading.backends(["live"], "queued", **times) == {}
+    assert values(reading.backends(["renamed"], "queued", **times)["renamed"]) == [None, None, 0]
+
+
+def test_names_of_queues_that_are_long_gone_are_forgotten(recording: Recording) -> None:
+    year = 367 * 86400
+    for slot_s, queue in ((BEGIN, "old"), (BEGIN + year, "new")):
+        stored_sample(recording, slot_s, {queue: {}})
+        upkeep(recording.archive, now_s=slot_s + 3600)
+        upkeep(recording.archive, now_s=slot_s + 3600)
+
+    with recording.archive.read() as session:
+        assert session.scalars(select(QueueRow.name)).all() == ["new"]
+
+
+def test_a_history_of_another_version_is_refused(recording: Recording) -> None:
+    recording.turn()
+    with recording.archive.write() as session:
+        session.get_one(MarkRow, "format").value = 99
+
+    with pytest.raises(StoreError, match="another version"):
+        Archive(recording.store).is_there()
+
+    assert Reading(Archive(recording.store)).pace(["live"]) == {}

@@ -10,6 +10,7 @@ import redis
 from rqdash.backends.backend import Backend
 from rqdash.demo.servers import Server
 from rqdash.model.registry import Registry
+from rqdash.queries.census import census
 from rqdash.queries.job import job
 from rqdash.queries.jobs import jobs
 from rqdash.queries.overview import summary
@@ -27,6 +28,7 @@ def queue_page(backend: Backend, registry: Registry) -> None:
 PAGES: tuple[tuple[str, Callable[[Backend], object]], ...] = (
     ("overview", lambda backend: summary(backend, now=NOW)),
     ("workers", lambda backend: workers(backend, now=NOW)),
+    ("census", lambda backend: census(backend, now=NOW)),
     ("job", lambda backend: job(backend, "failed-0", now=NOW)),
     *((f"queue, {registry}", lambda backend, registry=registry: queue_page(backend, registry)) for registry in Registry),
 )

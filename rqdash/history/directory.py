@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -43,7 +42,7 @@ class Directory:
             known = self._queues[backend_id] = dict(named.all())
         missing = [name for name in queues if name not in known]
         for some in batches(missing):
-            digests = [digest(name) for name in some]
+            digests = [names.digest(name) for name in some]
             rows = [
                 {"backend_id": backend_id, "digest": key, "name": name, "seen_s": now_s} for key, name in zip(digests, some, strict=True)
             ]
@@ -73,10 +72,6 @@ def seen(session: Session, numbers: Iterable[int], *, now_s: int) -> None:
 def forget_queues(session: Session, *, before_s: int) -> None:
     """Deletes the numbers of queues that were not seen since."""
     session.execute(delete(QueueRow).where(QueueRow.seen_s < before_s))
-
-
-def digest(queue: str) -> str:
-    return hashlib.sha256(names.encoded(queue)).hexdigest()
 
 
 def batches(values: Sequence[T]) -> Iterator[list[T]]:

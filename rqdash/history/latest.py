@@ -13,10 +13,13 @@ from sqlalchemy.orm import Session
 from rqdash.history.archive import Archive
 from rqdash.history.counting import oldest_s
 from rqdash.history.tables import BackendRow, LatestRow
+from rqdash.history.tiers import RATES, Value
 from rqdash.model.census import Census
 from rqdash.model.reply import Reply
 
-REGISTRIES = ("queued", "started", "deferred", "scheduled", "failed", "finished", "canceled")
+Totals = Mapping[str, Value]
+
+REGISTRIES = ("queued", "intermediate", "started", "deferred", "ready", "scheduled", "failed", "finished", "canceled")
 STATES = ("busy", "idle", "started", "suspended", "lost")
 
 
@@ -42,15 +45,22 @@ class Latest:
     problem: str
     queues: tuple[LatestQueue, ...] = ()
     workers: Mapping[str, int] = field(default_factory=dict)
+    rates: Mapping[str, float | None] = field(default_factory=dict)
     is_suspended: bool = False
 
 
-def put(session: Session, archive: Archive, *, slot_s: int, replies: Sequence[tuple[int, Reply[Census]]]) -> None:
+def put(
+    session: Session, archive: Archive, *, slot_s: int, replies: Sequence[tuple[int, Reply[Census]]], totals: Mapping[int, Totals]
+) -> None:
     """Keeps what each backend answered, in place of what it answered before; of one that did not, only why."""
     for backend_id, reply in replies:
         values: dict[str, object] = {"slot_s": slot_s, "problem": reply.problem.code[:32] if reply.problem else "", "elapsed_ms": None}
         if reply.is_ok and reply.value is not None:
-            values |= {"answered_s": reply.value.as_of.timestamp(), "elapsed_ms": reply.elapsed_ms, "body": _body(reply.value)}
+            values |= {
+                "answered_s": reply.value.as_of.timestamp(),
+                "elapsed_ms": reply.elapsed_ms,
+                "body": _body(reply.value, totals.get(backend_id, {})),
+            }
         insert = archive.insert(LatestRow).values(**{"backend_id": backend_id, "answered_s": None, "body": b"", **values})
         newer = LatestRow.slot_s <= slot_s
         session.execute(insert.on_conflict_do_update(index_elements=["backend_id"], set_=values, where=newer))
@@ -63,13 +73,14 @@ def read(session: Session, names: Sequence[str]) -> list[Latest]:
     return [_latest(name, found[name]) for name in names if name in found]
 
 
-def _body(census: Census) -> bytes:
+def _body(census: Census, totals: Totals) -> bytes:
     now_s = census.as_of.timestamp()
     queues = [
         [queue.name, [getattr(queue, name) for name in REGISTRIES], oldest_s(queue, now_s), queue.workers, queue.workers_busy]
         for queue in census.queues
     ]
-    body = {"queues": queues, "workers": census.states(), "suspended": census.is_suspended}
+    rates = {name: totals.get(name) for name in RATES}
+    body = {"queues": queues, "workers": census.states(), "rates": rates, "suspended": census.is_suspended}
     return zlib.compress(json.dumps(body, separators=(",", ":")).encode("ascii"))
 
 
@@ -79,5 +90,5 @@ def _latest(name: str, row: LatestRow) -> Latest:
         LatestQueue(queue, tuple(counts), oldest_s, workers, busy) for queue, counts, oldest_s, workers, busy in body.get("queues", ())
     )
     problem, asked_s = row.problem, float(row.slot_s)
-    workers, suspended = body.get("workers", {}), body.get("suspended", False)
-    return Latest(name, asked_s, row.answered_s, row.elapsed_ms, problem, tuple(queues), workers, is_suspended=suspended)
+    workers, rates, suspended = body.get("workers", {}), body.get("rates", {}), body.get("suspended", False)
+    return Latest(name, asked_s, row.answered_s, row.elapsed_ms, problem, tuple(queues), workers, rates, is_suspended=suspended)

@@ -25,6 +25,7 @@ from rqdash.history.samples import Kept
 from rqdash.history.tables import BackendRow, QueueRow
 from rqdash.history.tiers import MEASURES, RATES, Value, choose, combined, tier_of
 from rqdash.model.attention import Pace
+from rqdash.model.names import digest
 
 __all__ = ["MEASURES", "RATES", "Latest", "Points", "Reading", "choose"]
 
@@ -103,7 +104,7 @@ class Reading:
         across = span(start, stop, step)
 
         def read(session: Session, number: int) -> Points:
-            named = select(QueueRow.id).where(QueueRow.backend_id == number, QueueRow.name == queue)
+            named = select(QueueRow.id).where(QueueRow.backend_id == number, QueueRow.digest == digest(queue))
             found = session.scalar(named)
             parts = across.divided(_samples(session, number, across)) if found is not None else []
             return across.points(_of_queue(parts, measure, found) if found is not None else [None] * across.count)
@@ -130,12 +131,16 @@ class Reading:
             known: Usual = self._fresh(("usual", number), lambda: usual(session, number, now_s=now_s), for_s=USUAL_KEPT_S)
             return paces(session, number, known, now_s=now_s)
 
-        try:
-            found = self._each(names, ("pace",), read)
-        except StoreError as error:
-            log.warning("the history cannot be read", extra={"code": error.code})
-            return {}
-        return {name: told for name, told in found.items() if told is not None}
+        def told() -> dict[str, Sequence[Pace]]:
+            try:
+                found = self._each(names, ("pace",), read)
+            except StoreError as error:
+                log.warning("the history cannot be read", extra={"code": error.code})
+                return {}
+            return {name: known for name, known in found.items() if known is not None}
+
+        # Every page asks, for its chips.
+        return self._fresh(("paces", *names), told, for_s=KEPT_S)
 
     def latest(self, names: Sequence[str]) -> list[Latest]:
         """The newest sample of each backend, in the order of names; those that were never asked are left out."""

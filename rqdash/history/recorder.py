@@ -20,7 +20,7 @@ from rqdash.history import counting, latest, samples
 from rqdash.history.archive import Archive
 from rqdash.history.counting import Before
 from rqdash.history.directory import Directory
-from rqdash.history.packing import pack
+from rqdash.history.packing import Sample, pack
 from rqdash.history.rollup import upkeep
 from rqdash.history.tiers import RAW, SLOT_S
 from rqdash.model.census import Census
@@ -99,18 +99,20 @@ class Recorder:
 
     def _keep(self, session: Session, replies: Sequence[Reply[Census]], slot_s: int) -> None:
         numbered = [(self._directory.backend(session, key_of(reply), name=reply.name), reply) for reply in replies]
-        bodies = [(number, self._body(session, number, reply)) for number, reply in numbered if reply.is_ok]
+        counted = {number: self._counted(session, number, reply) for number, reply in numbered if reply.is_ok}
+        bodies = [(number, pack(sample)) for number, sample in counted.items()]
         samples.add(session, self.archive, RAW, slot_s=slot_s, bodies=bodies)
-        latest.put(session, self.archive, slot_s=slot_s, replies=numbered)
+        totals = {number: sample.totals for number, sample in counted.items()}
+        latest.put(session, self.archive, slot_s=slot_s, replies=numbered, totals=totals)
 
-    def _body(self, session: Session, number: int, reply: Reply[Census]) -> bytes:
+    def _counted(self, session: Session, number: int, reply: Reply[Census]) -> Sample:
         found, endpoint, key = reply.value, reply.profile.endpoint_version, key_of(reply)
         assert found is not None  # noqa: S101  a reply without a problem has a value
         names = [queue.name for queue in found.queues]
         numbers = self._directory.queues(session, number, queues=names, now_s=int(found.as_of.timestamp()))
         sample = counting.sample(found, endpoint=endpoint, numbers=numbers, last=self._before.get(key))
         self._before[key] = counting.before(found, endpoint=endpoint)
-        return pack(sample)
+        return sample
 
     def _leads(self) -> bool:
         asked = time.monotonic()

@@ -32,6 +32,7 @@ def upkeep(archive: Archive, *, now_s: int) -> int:
             if windows:
                 samples.set_mark(session, archive, tier, value=windows[-1] + tier.step_s)
                 samples.forget_old(session, now_s=now_s)
+                directory.forget_queues(session, before_s=now_s - COARSE.keep_s)
             made += len(windows)
     return made
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from rqdash.history.reading import Points
+from rqdash.history.reading import Points, Reading
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.queue import BackendSummary
 from rqdash.model.registry import Registry
 from rqdash.model.reply import Coverage, Problem, Reply, coverage
 from rqdash.queries import overview as query
 from rqdash.web import attention
-from rqdash.web.attention import Attention
+from rqdash.web.attention import Attention, Paces
 from rqdash.web.forms import Raw
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
@@ -97,16 +97,15 @@ def parse(raw: Raw) -> Params:
     return Params(raw.now, raw.arg("attention") == "all")
 
 
-def view(backends: Many, params: Params, caller: Caller, *, trends: Trends) -> OverviewPage:  # noqa: ARG001
+def view(backends: Many, params: Params, caller: Caller, *, history: Reading, trends: Trends) -> OverviewPage:  # noqa: ARG001
     replies = backends.gather(partial(query.summary, now=params.now), key=KEY)
+    paces = history.pace([reply.name for reply in replies])
     rows = queue_rows(replies)
     waiting = trends.last_hour([reply.name for reply in replies], "queued", now=params.now)
     return OverviewPage(
         totals=totals(replies, now=params.now),
-        attention=attention.found(replies, is_all=params.is_all),
-        cards=tuple(
-            replace(card(reply), trend=level("Queued", waiting[reply.name]) if reply.name in waiting else None) for reply in replies
-        ),
+        attention=attention.found(replies, paces=paces, is_all=params.is_all),
+        cards=tuple(card(reply, paces=paces, waiting=waiting.get(reply.name)) for reply in replies),
         queues=with_trends(rows[:QUEUES_SHOWN], trends, now=params.now),
         queues_total=len(rows),
         down=down_rows(replies),
@@ -152,7 +151,7 @@ def total_trends(replies: tuple[Reply[BackendSummary], ...], trends: Trends, *, 
     )
 
 
-def card(reply: Reply[BackendSummary]) -> Card:
+def card(reply: Reply[BackendSummary], *, paces: Paces | None = None, waiting: Points | None = None) -> Card:
     summary = reply.value
     if summary is None:
         return Card(mark(reply.profile), None, reply.problem, None, None, is_stale=False)
@@ -168,7 +167,8 @@ def card(reply: Reply[BackendSummary]) -> Card:
         queued=summary.total(Registry.QUEUED),
         failed=summary.total(Registry.FAILED),
         oldest_enqueued_at=oldest.oldest_enqueued_at if oldest else None,
-        warnings=attention.warnings(reply),
+        warnings=attention.warnings(reply, paces=paces),
+        trend=level("Queued", waiting) if waiting else None,
     )
 
 
@@ -184,5 +184,17 @@ def no_queues(reply: Reply[BackendSummary]) -> tuple[str, ...]:
 
 
 ROUTES = (
-    Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, ("trends",), nav="overview", is_live=True),
+    Route(
+        "overview",
+        "GET",
+        "/",
+        Permission.VIEW,
+        view,
+        "overview.html",
+        parse,
+        Scope.MANY,
+        ("history", "trends"),
+        nav="overview",
+        is_live=True,
+    ),
 )

@@ -16,6 +16,7 @@ from rqdash.web import (
     job,
     jobs,
     jobs_actions,
+    metrics,
     operation_plan,
     operations,
     overview,
@@ -54,4 +55,5 @@ ROUTES = (
     *imports.ROUTES,
     *sign_in.ROUTES,
     *health.ROUTES,
+    *metrics.ROUTES,
 )
