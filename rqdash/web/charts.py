@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
 from typing import ClassVar
 
+from rqdash.errors import StoreError
 from rqdash.history.reading import Points, choose
 from rqdash.model.duration import NOTHING, duration
 from rqdash.web.forms import Raw
@@ -133,13 +134,17 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The charts of a span (a word of SPANS), of whole backends or of one queue; without are the backends nothing was sampled of."""
+    """The charts of a span (a word of SPANS), of whole backends or of one queue; without are the backends nothing was sampled of.
+
+    problem is a sentence when the history cannot be read; then there are no charts.
+    """
 
     span: str
     charts: tuple[Chart, ...]
     without: tuple[str, ...]
     queue: str | None = None
     is_whole: bool = False
+    problem: str = ""
 
     @property
     def spans(self) -> tuple[str, ...]:
@@ -186,7 +191,7 @@ def of_backends(trends: Trends, marks: Sequence[Mark], span: str, *, now: dateti
         read = {measure: trends.backends(names, measure, at=at) for plan in OF_BACKENDS for measure, _ in plan.lines}
         return _history(OF_BACKENDS, read, marks, at, History(span, (), (), None, is_whole))
 
-    return trends.once(("charts", *marks, span, is_whole), at, draw)
+    return _or_problem(lambda: trends.once(("charts", *marks, span, is_whole), at, draw), History(span, (), (), None, is_whole))
 
 
 def of_a_queue(trends: Trends, marks: Sequence[Mark], queue: str, span: str, *, now: datetime, is_whole: bool = False) -> History:
@@ -200,7 +205,8 @@ def of_a_queue(trends: Trends, marks: Sequence[Mark], queue: str, span: str, *, 
             read[measure] = {name: points for name, points in found.items() if points is not None}
         return _history(OF_A_QUEUE, read, marks, at, History(span, (), (), queue, is_whole))
 
-    return trends.once(("charts of a queue", queue, *marks, span, is_whole), at, draw)
+    key = ("charts of a queue", queue, *marks, span, is_whole)
+    return _or_problem(lambda: trends.once(key, at, draw), History(span, (), (), queue, is_whole))
 
 
 def past_of(trends: Trends, mark: Mark, queue: str, span: str, *, now: datetime, is_whole: bool = False) -> Past:
@@ -209,6 +215,14 @@ def past_of(trends: Trends, mark: Mark, queue: str, span: str, *, now: datetime,
     waiting, failed = (level(label, points) if points else None for label, points in hour.items())
     history = of_a_queue(trends, (mark,), queue, span, now=now, is_whole=is_whole) if span else None
     return Past(waiting, failed, history)
+
+
+def _or_problem(read: Callable[[], History], asked: History) -> History:
+    """What read gives, or why there is nothing: a page is more than its charts."""
+    try:
+        return read()
+    except StoreError as error:
+        return replace(asked, problem=error.message)
 
 
 def _window(span: str, now: datetime) -> Window:

@@ -79,7 +79,7 @@ class Trends:
     """What was read of the newest windows, kept for the next viewer; threads share it. A slot never changes once it is read, so
     that a window that has moved on costs its newest slots alone.
 
-    Without a reading there is no history. Charts raise StoreError when it cannot be read; sparklines are left out then.
+    Without a reading there is no history. Raises StoreError when it cannot be read; sparklines are left out then.
     """
 
     def __init__(self, reading: Reading | None) -> None:
