@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import redis
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from rqdash.app import background
 from rqdash.backends.backend import Backend
 from rqdash.demo.servers import Server, free_port
 from rqdash.errors import StoreError
@@ -21,9 +24,12 @@ from rqdash.history.rollup import upkeep
 from rqdash.history.tables import MarkRow, QueueRow, SampleRow
 from rqdash.history.tiers import COLUMNS, FINE, RAW, STEPS, TOTALS, choose, tier_of
 from rqdash.model.attention import Pace
-from rqdash.store import Store
+from rqdash.settings import settings as read_settings
+from rqdash.store import Store, open_store
 from tests.conftest import backend_of
 from tests.histories import BEGIN, Recording, stored_sample
+from tests.pages import Document
+from tests.site import site
 from tests.stored import HOSTILE, Stored, iso
 
 VALUES = st.none() | st.integers(0, 2**40) | st.integers(0, 10**6).map(lambda tenths: tenths / 10)
@@ -179,9 +185,9 @@ def test_old_samples_go_when_their_time_is_over(recording: Recording) -> None:
 
 def test_how_fast_jobs_fail_is_told_once_the_history_knows_what_is_usual(recording: Recording) -> None:
     failed = 100
-    for minute in range(8 * 60):
-        # Twenty an hour; now and then somebody empties the registry; in the last half hour it is ten a minute.
-        failed = 0 if minute == 200 else failed + (minute % 3 == 0) + (10 if minute >= 450 else 0)
+    for minute in range(0, 8 * 60, 3):
+        # Twenty an hour; once somebody empties the registry; in the last half hour ten a minute more.
+        failed = 0 if minute == 201 else failed + (31 if minute >= 450 else 1)
         stored_sample(recording, BEGIN + 60 * minute, {"mail": {"failed": failed}, "quiet": {}})
     recording.now = BEGIN + 8 * 3600
     early = recording.reading().pace(["live"])
@@ -229,6 +235,19 @@ def test_a_process_whose_lease_ran_out_while_it_read_keeps_nothing(recording: Re
     assert not recording.archive.is_there()
 
 
+def test_a_clock_that_is_set_back_stops_nothing(recording: Recording, redis_client: redis.Redis) -> None:
+    Stored(redis_client).queue("mail")
+    recording.now = BEGIN + 86400
+    recording.turn(40)
+    recording.now = BEGIN - 10
+    recording.turn(40)
+
+    points = recording.reading().backends(["live"], "queued", start=BEGIN, stop=BEGIN + 600, step=300)["live"]
+
+    assert values(points) == [0, 0]
+    assert recording.reading().latest(["live"])[0].asked_s == BEGIN + 390
+
+
 def test_a_history_outlives_the_name_of_its_backend(recording: Recording, redis_client: redis.Redis) -> None:
     Stored(redis_client).queue("mail")
     recording.turn()
@@ -264,3 +283,31 @@ def test_a_history_of_another_version_is_refused(recording: Recording) -> None:
         Archive(recording.store).is_there()
 
     assert Reading(Archive(recording.store)).pace(["live"]) == {}
+
+
+def test_the_overview_its_cards_and_chips_say_what_is_more_than_usual(tmp_path: Path, backend: Backend) -> None:
+    dashboard = site(tmp_path, {"live": backend})
+    now_s = int(datetime.now(UTC).timestamp())
+    recording = Recording(open_store("", data_dir=tmp_path), {})
+    begin_s = now_s // 3600 * 3600 - 9 * 3600
+    for slot_s in range(begin_s, now_s, 300):
+        failed = (slot_s - begin_s) // 300 + (400 if slot_s > now_s - 900 else 0)
+        stored_sample(recording, slot_s, {"mail": {"failed": failed}})
+    while upkeep(recording.archive, now_s=now_s):
+        pass
+    browser = dashboard.sign_in("viewer")
+
+    page = " ".join(Document(browser.get("/").get_data(as_text=True)).text.split())
+    again = browser.get("/").get_data(as_text=True)
+
+    assert re.search(r"mail : 41\d jobs failed in 1 h, usually 12\.", page)
+    assert re.search(r"mail: 41\d jobs failed in 1 h, usually 12\.", page)
+    assert "warning" in re.search(r'<[^>]*href="/\?backend=live".*?</a>', again, re.DOTALL)[0]
+
+
+def test_every_process_that_works_in_the_background_would_record(tmp_path: Path) -> None:
+    parts = background(read_settings({"RQDASH_DATA_DIR": str(tmp_path)}))
+
+    assert [part.name for part in parts if part.name == "recorder"] == ["recorder"]
+    assert parts[-1].slot_s == 10
+    assert not (tmp_path / "history.db").exists()

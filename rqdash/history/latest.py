@@ -62,8 +62,7 @@ def put(
                 "body": _body(reply.value, totals.get(backend_id, {})),
             }
         insert = archive.insert(LatestRow).values(**{"backend_id": backend_id, "answered_s": None, "body": b"", **values})
-        newer = LatestRow.slot_s <= slot_s
-        session.execute(insert.on_conflict_do_update(index_elements=["backend_id"], set_=values, where=newer))
+        session.execute(insert.on_conflict_do_update(index_elements=["backend_id"], set_=values))
 
 
 def read(session: Session, names: Sequence[str]) -> list[Latest]:

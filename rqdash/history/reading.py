@@ -7,7 +7,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -169,8 +168,7 @@ class Reading:
         made = make()
         with self._lock:
             while len(self._kept) >= MOST_KEPT:
-                with suppress(KeyError):
-                    del self._kept[next(iter(self._kept))]
+                del self._kept[next(iter(self._kept))]
             self._kept[key] = (now_s + for_s, made)
         return made
 

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -66,8 +67,8 @@ class Recorder:
     def turn(self) -> bool:
         """Samples the present slot if this process leads and has not yet; whether it did."""
         slot_s = int(self.clock()) // self.slot_s * self.slot_s
-        # A timer may end a moment early, which is still in the slot before.
-        if slot_s <= self._slot:
+        # A timer may end a moment early, which is still in the slot before. A clock may also be set back, and goes on from there.
+        if slot_s == self._slot:
             return False
         self._slot = slot_s
         try:
@@ -133,7 +134,9 @@ class Recorder:
     def _release(self) -> None:
         if self._leads_until:
             self._stand_down()
-            self.leases.release(LEASE, self.owner)
+            # Without its database it ends by itself.
+            with suppress(StoreError):
+                self.leases.release(LEASE, self.owner)
 
 
 def key_of(reply: Reply[Census]) -> str:

@@ -26,6 +26,9 @@ def upkeep(archive: Archive, *, now_s: int) -> int:
     made = 0
     for tier in (FINE, COARSE):
         with archive.write() as session:
+            if marks(session).get(samples.mark_name(tier), 0) > now_s:
+                # The clock was set back: what was made for a time to come stays, and so does what will be found there.
+                samples.set_mark(session, archive, tier, value=(now_s // tier.step_s - 1) * tier.step_s)
             windows = list(_windows(session, tier, now_s=now_s))
             for start_s in windows:
                 _make(session, archive, tier, start_s=start_s)
