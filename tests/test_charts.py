@@ -128,6 +128,17 @@ def test_each_slot_is_read_once_for_all_who_look_and_a_moved_window_says_what_a_
     assert moved == of_backends(Trends(Reading(archive)), [LIVE], "1h", now=later(15))
 
 
+def test_after_a_while_a_window_is_read_anew_for_its_name_may_mean_another_backend(archive: Archive, reading: Counted) -> None:
+    trends = Trends(reading)
+    record(archive, "live", past(BEGIN, ["mail"]), key="first")
+    of_backends(trends, [LIVE], "1h", now=later(5))
+    record(archive, "live", [Slot(BEGIN + 900, {"mail": {"queued": 7}})], key="second")
+
+    then = of_backends(trends, [LIVE], "1h", now=later(915))
+
+    assert [value for value in then.charts[0].series[0].values if value is not None] == [7]
+
+
 def test_sparklines_of_all_queues_move_on_and_queues_that_are_gone_leave(archive: Archive, reading: Counted) -> None:
     trends = Trends(reading)
     record(archive, "live", [Slot(BEGIN - 3600, {"old": {"queued": 1}}), Slot(BEGIN - 120, {"mail": {"queued": 3}})])

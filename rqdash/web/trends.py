@@ -23,6 +23,8 @@ SPARK_STEP_S = 120
 """Thirty slots in the hour of a sparkline, so that a page changes for its sake every two minutes."""
 SETTLED_S = 5
 """How long after its end a slot is believed to hold all its samples."""
+FRESH_S = 900
+"""For so long a window goes on from what was read before; then it is read anew, for its name may mean another backend by then."""
 MOST = 512
 
 log = logging.getLogger(__name__)
@@ -54,30 +56,33 @@ def window(span_s: int, step: int, *, now: datetime) -> Window:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was read of a window, by name; what was never sampled in it is not there."""
+    """What was read of a window, by name; what was never sampled is not there. whole_s: where the window ended that was read whole."""
 
     at: Window
     found: Found
+    whole_s: int
 
     def rest(self, at: Window) -> Window:
         """What of another window is not known: its newest slots, all of it, or nothing."""
-        follows = at.step == self.at.step and self.at.start <= at.start <= self.at.stop <= at.stop
-        return replace(at, start=self.at.stop) if follows else at
+        follows = self.at.start <= at.start <= self.at.stop <= at.stop <= self.whole_s + FRESH_S
+        return replace(at, start=self.at.stop) if follows or at == self.at else at
 
     def moved(self, at: Window, newest: Found) -> Known:
         """The other window, with what was read of the rest."""
         if at == self.at:
             return self
-        known = {name: _joined(self.found.get(name), newest.get(name), at) for name in {*self.found, *newest}}
-        return Known(at, {name: points for name, points in known.items() if _is_sampled(points)})
+        is_whole = self.rest(at) == at
+        before: Found = {} if is_whole else self.found
+        known = {name: _joined(before.get(name), newest.get(name), at) for name in {*before, *newest}}
+        return Known(at, {name: points for name, points in known.items() if _is_sampled(points)}, at.stop if is_whole else self.whole_s)
 
 
-NOTHING = Known(Window(0, 0, 1), {})
+NOTHING = Known(Window(0, 0, 1), {}, 0)
 
 
 class Trends:
-    """What was read of the newest windows, kept for the next viewer; threads share it. A slot never changes once it is read, so
-    that a window that has moved on costs its newest slots alone.
+    """What was read of the newest windows, kept for the next viewer; threads share it. A window that has moved on costs its
+    newest slots alone.
 
     Without a reading there is no history. Raises StoreError when it cannot be read; sparklines are left out then.
     """
