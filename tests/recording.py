@@ -12,13 +12,16 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import redis
+
+from rqdash.backends.backend import Backend
 from rqdash.backends.gather import Gatherer
-from rqdash.demo.servers import Server
+from rqdash.demo.servers import HOST
 from rqdash.history.archive import Archive
 from rqdash.history.recorder import Recorder
+from rqdash.model.profile import Profile
 from rqdash.store import open_store
 from rqdash.store.leases import Leases
-from tests.conftest import backend_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -62,13 +65,19 @@ def recording_process(order: Order) -> subprocess.Popen[bytes]:
 def main() -> None:
     order = Order(**json.loads(sys.argv[1]))
     store = open_store(order.database_url, data_dir=Path(order.data_dir))
-    backends = {prefix: backend_of(Server(Path(), order.port), name=prefix, prefix=prefix) for prefix in order.prefixes}
+    backends = {prefix: _backend(order, prefix) for prefix in order.prefixes}
     recorder = Logged(backends, Gatherer(), Leases(store), Archive(store), slot_s=order.slot_s, lease_s=order.lease_s)
     recorder.log = Path(order.log)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     recorder.say("ready", 0)
     recorder.run(stop)
+
+
+def _backend(order: Order, prefix: str) -> Backend:
+    """As in conftest, which takes a second to import."""
+    client = redis.Redis(host=HOST, port=order.port)
+    return Backend(Profile(name=prefix, host=HOST, port=order.port, prefix=prefix, id=prefix), reader=client, writer=client)
 
 
 if __name__ == "__main__":

