@@ -50,6 +50,7 @@ from rqdash.web.failing import handle_errors
 from rqdash.web.pages import ROUTES
 from rqdash.web.security import secured
 from rqdash.web.services import Services
+from rqdash.web.trends import Trends
 from rqdash.web.trials import A_MINUTE, Trials
 
 FORM_BYTES = 1024 * 1024
@@ -91,7 +92,8 @@ def _services(settings: Settings, backends: Mapping[str, Backend] | None, access
             "pending": PendingImports(store, open_vault(store)),
             "operations": Operations(Records(store), live, entrance.audit),
             "archive": (archive := Archive(store)),
-            "history": Reading(archive),
+            "history": (reading := Reading(archive)),
+            "trends": Trends(reading),
         },
     )
 

@@ -60,7 +60,12 @@ _NAMES: dict[type, tuple[str, ...]] = {}
 
 
 def _names(value: object) -> tuple[str, ...]:
-    """The fields of a dataclass that count. Raises TypeError for anything else: it has no place in a page value."""
+    """The fields of a dataclass that count. Raises TypeError for anything else: it has no place in a page value.
+
+    A class with many values that some of its fields stand for names those in SHOWN_BY.
+    """
     if not dataclasses.is_dataclass(value):
         raise TypeError(f"no digest of {type(value).__name__}")
+    if shown_by := getattr(value, "SHOWN_BY", ()):
+        return tuple(shown_by)
     return tuple(field.name for field in dataclasses.fields(value) if field.name not in MOMENTARY)

@@ -79,6 +79,7 @@ NAV = (
     ("failures", "Failures", "failures", Permission.VIEW),
     ("workers", "Workers", "workers", Permission.VIEW),
     ("schedule", "Schedule", "schedule", Permission.VIEW),
+    ("insights", "Insights", "insights", Permission.VIEW),
     ("operations", "Operations", "operations", Permission.VIEW),
     ("connections", "Connections", "connections", Permission.ADMIN),
 )
