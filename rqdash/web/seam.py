@@ -7,7 +7,7 @@ Nothing before access reads anything but the session and the profile's row; the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,13 @@ from rqdash.web.route import Rejected, Result, Route, Scope
 from rqdash.web.services import Services
 
 POLL_MAX_AGE_S = 1.0
-NEEDED = {Permission.VIEW: "viewer", Permission.OPERATE: "operator", Permission.ADMIN: "admin", Permission.ACCOUNT: "viewer"}
+NEEDED = {
+    Permission.ACCOUNT: "viewer",
+    Permission.VIEW: "viewer",
+    Permission.OPERATE: "operator",
+    Permission.ADMIN: "admin",
+    Permission.OWN: "admin of every backend",
+}
 """The least role that has a permission."""
 
 
@@ -53,11 +59,19 @@ def admit(services: Services, route: Route, raw: Raw, caller: Caller) -> None:
         return
     if caller.is_stranger:
         raise NotSignedIn("Sign in first.")
-    for name in _names(raw):
+    named = _names(raw)
+    for name in named:
         if not (caller.may_see(name) and any(profile.name == name for profile in services.known())):
             raise NotFound(f"There is no backend named {name}.")
     if not caller.has(route.permission):
-        raise Denied(f"This asks for the role {NEEDED[route.permission]}; you are {caller.role}.")
+        raise Denied(f"This asks for the role {NEEDED[route.permission]}; you are {caller.highest}.")
+    for name in named:
+        _refuse(caller, name, route.permission)
+
+
+def placed(services: Services, caller: Caller) -> Caller:
+    """The caller with the environments of the backends there are now, which its grants may be on."""
+    return replace(caller, environments={profile.name: profile.environment for profile in services.known()})
 
 
 def visible(services: Services, caller: Caller) -> tuple[Backend, ...]:
@@ -66,12 +80,18 @@ def visible(services: Services, caller: Caller) -> tuple[Backend, ...]:
     return tuple(backend for _, backend in live if backend is not None)
 
 
-def reached(services: Services, caller: Caller, name: str) -> Backend:
-    """Another backend than the one in the path, such as where jobs go to. Raises NotFound, also for one without a grant."""
+def reached(services: Services, caller: Caller, name: str, *, permission: Permission) -> Backend:
+    """Another backend than the one in the path, such as where jobs go to. Raises NotFound, also for one without a grant, or Denied."""
     backend = services.backends.get(name) if caller.may_see(name) else None
     if backend is None:
         raise NotFound(f"There is no backend named {name}, or it is disabled.")
+    _refuse(caller, name, permission)
     return backend
+
+
+def _refuse(caller: Caller, name: str, permission: Permission) -> None:
+    if not caller.may(permission, name):
+        raise Denied(f"This asks for the role {NEEDED[permission]} on {name}; you are {caller.role_on(name)} there.")
 
 
 def _names(raw: Raw) -> Sequence[str]:
@@ -121,7 +141,7 @@ def _needed(services: Services, route: Route, caller: Caller) -> dict[str, Any]:
     found: dict[str, Any] = {
         "access": services.access,
         "actor": actor.of(caller, services.access.audit),
-        "reach": partial(reached, services, caller),
+        "reach": partial(reached, services, caller, permission=route.permission),
         "seen": partial(visible, services, caller),
         **services.others,
     }
