@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rqdash.web import (
+    account,
     backend_actions,
     connection,
     connection_edit,
@@ -18,12 +19,14 @@ from rqdash.web import (
     operation_plan,
     operations,
     overview,
+    people,
     queue,
     queue_actions,
     queues,
     revisions,
     schedule,
     sign_in,
+    tokens,
     usage,
     workers,
 )
@@ -50,6 +53,9 @@ ROUTES = (
     *revisions.ROUTES,
     *usage.ROUTES,
     *imports.ROUTES,
+    *people.ROUTES,
+    *tokens.ROUTES,
     *sign_in.ROUTES,
+    *account.ROUTES,
     *health.ROUTES,
 )

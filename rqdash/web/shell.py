@@ -82,6 +82,7 @@ NAV = (
     ("schedule", "Schedule", "schedule", Permission.VIEW),
     ("operations", "Operations", "operations", Permission.VIEW),
     ("connections", "Connections", "connections", Permission.ADMIN),
+    ("people", "People", "user", Permission.OWN),
 )
 HEALTH = {
     "slow": "slow",
