@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from rqdash import __version__, logs
 from rqdash.access.access import Access, open_access
+from rqdash.access.keeper import Keeper
 from rqdash.access.pace import Pace
 from rqdash.backends.backend import Backend
 from rqdash.backends.backends import Backends
@@ -96,7 +97,8 @@ def background(settings: Settings, services: Services | None = None) -> Sequence
     services = services or _services(settings, None, None)
     operations = services.others["operations"]
     sweeper = Sweeper(services.backends, Leases(operations.records.store), services.access.audit)
-    return (Planner(operations), Runner(operations), sweeper)
+    keeper = Keeper(services.access.audit, Leases(operations.records.store))
+    return (Planner(operations), Runner(operations), sweeper, keeper)
 
 
 def _run_beside(app: Flask, parts: Sequence[Part]) -> None:

@@ -196,6 +196,11 @@ def added(page: Page, shown: Shown) -> None:
     press(page, "Add and make a link")
 
 
+def opened_row(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/activity"))
+    page.locator("tbody summary").first.click()
+
+
 def a_person(page: Page, shown: Shown) -> None:
     page.goto(shown.address("/people"))
     page.get_by_role("link", name=VIEWER, exact=True).click()
@@ -305,6 +310,11 @@ PLACES = (
     Place("groups, none", at("/groups", backend=EMPTY)),
     Place("connections", at("/connections")),
     Place("connections, none", at("/connections"), who=NEWCOMER),
+    Place("activity", at("/activity")),
+    Place("activity, opened", opened_row),
+    Place("activity, narrowed", at("/activity", verb="*", since="24h", on=LIVE)),
+    Place("activity, mistaken", at("/activity", since="yesterday")),
+    Place("activity, nothing", at("/activity", q="nobody did this")),
     Place("people", at("/people")),
     Place("people, added", added),
     Place("people, refused", at("/people"), 403, NEWCOMER),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rqdash.web import (
     account,
+    activity,
     backend_actions,
     connection,
     connection_edit,
@@ -53,6 +54,7 @@ ROUTES = (
     *revisions.ROUTES,
     *usage.ROUTES,
     *imports.ROUTES,
+    *activity.ROUTES,
     *people.ROUTES,
     *tokens.ROUTES,
     *sign_in.ROUTES,

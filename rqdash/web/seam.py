@@ -18,7 +18,7 @@ from rqdash.model.caller import Caller, Permission
 from rqdash.model.profile import Profile
 from rqdash.web.forms import Raw
 from rqdash.web.many import Many
-from rqdash.web.route import Rejected, Result, Route, Scope
+from rqdash.web.route import Rejected, Result, Route, Scope, To
 from rqdash.web.services import Services
 
 POLL_MAX_AGE_S = 1.0
@@ -140,6 +140,7 @@ def _many(services: Services, raw: Raw, caller: Caller, *, is_poll: bool) -> Man
 def _needed(services: Services, route: Route, caller: Caller) -> dict[str, Any]:
     found: dict[str, Any] = {
         "access": services.access,
+        "backends": services.backends,
         "actor": actor.of(caller, services.access.audit),
         "reach": partial(reached, services, caller, permission=route.permission),
         "seen": partial(visible, services, caller),
@@ -163,11 +164,13 @@ def _recorded(services: Services, route: Route, raw: Raw, caller: Caller, view: 
 
 
 def _signed_in(services: Services, route: Route, caller: Caller, view: Callable[[], Result]) -> Result:
-    """A sign-in is recorded when it succeeds. One that fails is not: strangers could fill the log, and people type their password
-    into the wrong box.
+    """A sign-in is recorded when it succeeds, by whom it let in. One that fails is not: strangers could fill the log, and people type
+    their password into the wrong box.
     """
     result = view()
     if not isinstance(result, Rejected):
-        with actor.of(caller, services.access.audit).recording(route.audit) as record:
+        session = result.session if isinstance(result, To) else None
+        found = services.access.sessions.caller(session, services.clock(), address=caller.address) if session else None
+        with actor.of(found or caller, services.access.audit).recording(route.audit) as record:
             record.finish({"done": 1})
     return result

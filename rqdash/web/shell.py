@@ -82,6 +82,7 @@ NAV = (
     ("schedule", "Schedule", "schedule", Permission.VIEW),
     ("operations", "Operations", "operations", Permission.VIEW),
     ("connections", "Connections", "connections", Permission.ADMIN),
+    ("activity", "Activity", "file", Permission.OWN),
     ("people", "People", "user", Permission.OWN),
 )
 HEALTH = {
