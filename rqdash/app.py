@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from rqdash import __version__, logs
 from rqdash.access.access import Access, open_access
+from rqdash.access.keeper import Keeper
 from rqdash.access.pace import Pace
 from rqdash.backends.backend import Backend
 from rqdash.backends.backends import Backends
@@ -105,7 +106,8 @@ def background(settings: Settings, services: Services | None = None) -> Sequence
     leases = Leases(operations.records.store)
     sweeper = Sweeper(services.backends, leases, services.access.audit)
     recorder = Recorder(services.backends, services.gatherer, leases, services.others["archive"])
-    return (Planner(operations), Runner(operations), sweeper, recorder)
+    keeper = Keeper(services.access.audit, leases)
+    return (Planner(operations), Runner(operations), sweeper, recorder, keeper)
 
 
 def _run_beside(app: Flask, parts: Sequence[Part]) -> None:

@@ -198,6 +198,39 @@ def two_passwords(page: Page, shown: Shown) -> None:
     press(page, "Change the password", exact=False)
 
 
+def added(page: Page, shown: Shown) -> None:
+    """A person who was just added, with the link that is shown once; each browser adds another."""
+    page.goto(shown.address("/people"))
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    page.get_by_label("Name", exact=True).fill(f"nia-{width}")
+    page.get_by_label("Backends", exact=True).fill("operator:orders-*, viewer:env:prod")
+    press(page, "Add and make a link")
+
+
+def opened_row(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/activity"))
+    page.locator("tbody summary").first.click()
+
+
+def a_person(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/people"))
+    page.get_by_role("link", name=VIEWER, exact=True).click()
+    page.get_by_role("heading", name="Role and backends").wait_for()
+
+
+def the_last_admin(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/people"))
+    page.get_by_role("link", name=ADMIN, exact=True).click()
+    press(page, "Disable")
+
+
+def token_made(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/tokens"))
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    page.get_by_label("Name", exact=True).fill(f"exporter-{width}")
+    press(page, "Make the token")
+
+
 LISTS = tuple(Place(f"queue, {registry}", of(LIVE, "queue", name=QUEUE, registry=registry.value)) for registry in TABS)
 HOSTILE_LISTS = tuple(
     Place(f"queue {name[:12]!a}", of(ODD, "queue", name=names.ref(name), registry="failed"))
@@ -302,6 +335,19 @@ PLACES = (
     Place("queue, its history", of(LIVE, "queue", name=QUEUE, range="1h", rows="all")),
     Place("connections", at("/connections")),
     Place("connections, none", at("/connections"), who=NEWCOMER),
+    Place("activity", at("/activity")),
+    Place("activity, opened", opened_row),
+    Place("activity, narrowed", at("/activity", verb="*", since="24h", on=LIVE)),
+    Place("activity, mistaken", at("/activity", since="yesterday")),
+    Place("activity, nothing", at("/activity", q="nobody did this")),
+    Place("people", at("/people")),
+    Place("people, added", added),
+    Place("people, refused", at("/people"), 403, NEWCOMER),
+    Place("person", a_person),
+    Place("person, unknown", at("/people/nobody"), 404),
+    Place("person, the last admin", the_last_admin, 409),
+    Place("tokens", at("/tokens")),
+    Place("tokens, made", token_made),
     Place("connections, refused", at("/connections"), 403, VIEWER),
     Place("connection", at(f"/connections/{PROTECTED}")),
     Place("connection, down", at(f"/connections/{DEAD}")),

@@ -116,14 +116,14 @@ class Binding:
         token = request.cookies.get(COOKIE, "")
         address = request.remote_addr or ""
         found = self.services.access.sessions.caller(token, self.services.clock(), address=address) if token else None
-        return found or Caller("stranger", address=address)
+        return seam.placed(self.services, found) if found else Caller("stranger", address=address)
 
     def _bearer(self) -> Caller:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         address = request.remote_addr or ""
         is_bearer = scheme.lower() == "bearer"
         found = self.services.access.tokens.caller(token.strip(), self.services.clock(), address=address) if is_bearer else None
-        return found or Caller("stranger", address=address)
+        return seam.placed(self.services, found) if found else Caller("stranger", address=address)
 
     def _check_csrf(self) -> None:
         try:
@@ -261,6 +261,7 @@ class Binding:
             notices=() if POLL_HEADER in request.headers else tuple(Notice(*json.loads(str(text))) for text in get_flashed_messages()),
             may_operate=profile is not None and not profile.read_only and caller.may(Permission.OPERATE, profile.name),
             is_admin=caller.has(Permission.ADMIN),
+            administered=tuple(backend.name for backend in live if caller.may(Permission.ADMIN, backend.name)),
             as_of=self.services.clock(),
             scope_endpoint=route.endpoint if route and route.scope is Scope.MANY and not raw.path else "overview",
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rqdash.web import (
+    account,
+    activity,
     backend_actions,
     connection,
     connection_edit,
@@ -20,12 +22,14 @@ from rqdash.web import (
     operation_plan,
     operations,
     overview,
+    people,
     queue,
     queue_actions,
     queues,
     revisions,
     schedule,
     sign_in,
+    tokens,
     usage,
     worker,
     worker_actions,
@@ -57,7 +61,11 @@ ROUTES = (
     *revisions.ROUTES,
     *usage.ROUTES,
     *imports.ROUTES,
+    *activity.ROUTES,
+    *people.ROUTES,
+    *tokens.ROUTES,
     *sign_in.ROUTES,
+    *account.ROUTES,
     *health.ROUTES,
     *metrics.ROUTES,
 )
