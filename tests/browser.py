@@ -105,6 +105,8 @@ class Watched:
 
     page: Page
     status: int = 0
+    is_leaving: bool = False
+    """Whether another document was asked for that is not there yet: what is looked at now may vanish under the eye."""
     _errors: list[tuple[str, str]] = field(default_factory=list)
 
     def errors(self) -> list[str]:
@@ -138,6 +140,13 @@ def watched(page: Page) -> Watched:
         if message.type in ("error", "warning"):
             found._errors.append((message.text, message.location.get("url", "")))
 
+    def asked(request: Request) -> None:
+        if request.is_navigation_request() and request.frame == page.main_frame:
+            found.is_leaving = True
+
+    def arrived(_: Page) -> None:
+        found.is_leaving = False
+
     def answered(response: Response) -> None:
         if response.request.is_navigation_request() and response.frame == page.main_frame:
             found.status = response.status
@@ -148,6 +157,8 @@ def watched(page: Page) -> Watched:
             found._errors.append((f"not loaded: {request.failure}", request.url))
 
     page.on("console", note)
+    page.on("request", asked)
+    page.on("load", arrived)
     page.on("response", answered)
     page.on("pageerror", lambda error: found._errors.append((f"uncaught: {error}", page.url)))
     page.on("requestfailed", failed)

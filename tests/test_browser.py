@@ -79,7 +79,7 @@ def test_a_page_is_sound_in_both_themes(pages: dict[str, Watched], dashboard: Sh
 
     place.reach(seen.page, dashboard)
 
-    assert seen.status == place.status
+    assert (seen.status, seen.is_leaving) == (place.status, False)
     for theme in ("light", "dark"):
         seen.page.emulate_media(color_scheme=theme)
         assert {"axe": seen.axe(), "sideways": seen.sideways(), "errors": seen.errors()} == {"axe": [], "sideways": [], "errors": []}, theme
