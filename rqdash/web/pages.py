@@ -24,6 +24,7 @@ from rqdash.web import (
     revisions,
     schedule,
     sign_in,
+    ticked,
     usage,
     workers,
 )
@@ -40,6 +41,7 @@ ROUTES = (
     *schedule.ROUTES,
     *groups.ROUTES,
     *jobs_actions.ROUTES,
+    *ticked.ROUTES,
     *queue_actions.ROUTES,
     *backend_actions.ROUTES,
     *operations.ROUTES,
