@@ -192,3 +192,27 @@ def test_a_failed_row_opens_to_the_last_frames_of_its_error(operator: Browser, r
     assert [("far_98.py" in page, "far_90.py" in page, "far_1.py" in page, "no 17" in page) for page in pages] == [
         (True, True, False, True)
     ] * 2
+
+
+def test_the_error_of_an_older_attempt_opens_on_the_jobs_page(operator: Browser, redis_client: redis.Redis) -> None:
+    redis_client.delete("rq:results:failed-2")
+    for number, said in enumerate(("first of all", "then this", "at last"), start=1):
+        text = (
+            f'Traceback (most recent call last):\n  File "/srv/app/older_{number}.py", line 7, in call\n    again()\nValueError: {said}\n'
+        )
+        redis_client.xadd("rq:results:failed-2", {"type": 4, "exc_string": text}, id=f"{number}-0")
+
+    page = operator.get("/b/plain/job?id=failed-2").get_data(as_text=True)
+
+    assert [words in page for words in ("older_1.py", "first of all", "older_2.py", "then this")] == [True] * 4
+
+
+def test_all_that_match_can_go_to_the_front(operator: Browser) -> None:
+    page = Document(operator.get("/jobs?q=status:failed&backend=plain").get_data(as_text=True))
+    form = next(form for form in page.forms if form.action == "/operations")
+    button = form.button("Requeue…")
+    assert button.field is not None
+
+    answer = operator.client.post(form.action, data=form.data(tick=[("at_front", "1"), button.field]))
+
+    assert "Requeue, to the front of its queue" in operator.get(answer.headers["Location"]).get_data(as_text=True)

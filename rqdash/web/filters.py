@@ -93,6 +93,7 @@ def install(app: Flask) -> None:
         term=term,
         word=word,
         frames=frames,
+        folded=folded,
         also=also,
         pick=pick,
     )

@@ -137,7 +137,7 @@ def confirmation(params: Params, backends: Mapping[str, Backend], *, verb: str) 
     """Reads nothing."""
     parts = tuple(
         Part(mark(backends[place.backend].profile), place.queue, place.registry, len(ids), _fits(verb, place))
-        for place, ids in params.ticked.items()
+        for place, ids in sorted(params.ticked.items(), key=lambda item: (item[0].backend, item[0].queue, item[0].registry))
     )
     acted = {place.backend: backends[place.backend].profile for place in params.ticked if _fits(verb, place)}
     return TickedPage(verb, parts, params.fields, names_to_type(acted.values()), params.back)
