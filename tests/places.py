@@ -81,6 +81,14 @@ def told(command: str, *, backend: str = LIVE) -> Reach:
     return reach
 
 
+def asked_of_many(page: Page, shown: Shown) -> None:
+    """The question about ticked rows of a list over all backends."""
+    page.goto(shown.address("/failures"))
+    for row in (0, 1, 2):
+        page.locator("input[name=id]").nth(row).check()
+    press(page, "Delete…")
+
+
 def emptying(page: Page, shown: Shown) -> None:
     page.goto(shown.of(LIVE, "queue", name=QUEUE))
     press(page, "Empty…", exact=False)
@@ -373,6 +381,7 @@ PLACES = (
     Place("connection delete", at(f"/connections/{PROTECTED}/delete")),
     Place("connection delete, wrong name", deleted_wrongly, 400),
     Place("confirm delete", asked("Delete")),
+    Place("confirm delete, of many", asked_of_many),
     Place("confirm cancel", asked("Cancel")),
     Place("confirm move", asked("Move", registry="failed")),
     Place("confirm move, protected", asked("Move", backend=PROTECTED)),

@@ -75,6 +75,12 @@ def summary(text: str) -> tuple[str, str]:
     return path.rpartition(".")[2], message
 
 
+def ending(text: str) -> Failure:
+    """The failure that the end of a text tells of: all frames in it count, though the line that they begin after is lost."""
+    start = -1 if _HEADER in text else text.find(f"\n{_FRAME}")
+    return failure(text if start < 0 else _HEADER + text[start + 1 :])
+
+
 def folded(failure: Failure) -> tuple[Frame | Run, ...]:
     """The frames, outermost first, those of the application one by one and those between them as runs ("9 frames in requests, urllib3")."""
     parts: list[Frame | Run] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rqdash.actions import transfer
@@ -21,6 +21,8 @@ from rqdash.operations.items import Item
 from rqdash.operations.values import Asked, Part
 
 RUNNING = "started, which are with a worker"
+ABANDONED = "; abandoned ones are requeued in the started list of their queue"
+MOST_QUEUES, MOST_NAMED, LONGEST_NAME = 20, 5, 40
 TAKEN = "on the way to a worker"
 THERE = "on that queue already"
 
@@ -36,7 +38,7 @@ class Ends:
 def exclusion(asked: Asked, queue: str, registry: Registry) -> str:
     """Why jobs of a registry that match are left alone; "" when they are acted on."""
     if registry is Registry.STARTED:
-        return RUNNING
+        return RUNNING + (ABANDONED if asked.verb == "requeue" else "")
     if registry is Registry.INTERMEDIATE:
         return TAKEN
     takes = ELSEWHERE if asked.to_backend else ALLOWED[asked.verb]
@@ -86,6 +88,24 @@ def preflight(backends: Mapping[str, Backend], asked: Asked, source: Backend) ->
         return (), f"{asked.to_backend} is disabled or deleted."
     found = transfer.preflight(source, destination, to_queue=asked.to_queue, copy=asked.is_copy)
     return found.warnings, found.refusal
+
+
+def lonely(backends: Mapping[str, Backend], asked: Asked, queues: Sequence[str]) -> tuple[str, ...]:
+    """A warning of the queues that jobs keep on another backend and that nobody listens to there; the first 20 are looked at.
+
+    Raises BackendError.
+    """
+    destination = backends.get(asked.to_backend)
+    if destination is None or asked.to_queue is not None:
+        return ()
+    alone = transfer.unattended(destination, queues[:MOST_QUEUES])
+    named = ", ".join(_shown(queue) for queue in alone[:MOST_NAMED]) + (" and others" if len(alone) > MOST_NAMED else "")
+    return (f"No worker of {destination.name} listens to {named}: their jobs will wait there.",) if alone else ()
+
+
+def _shown(queue: str) -> str:
+    """A name as the database can keep it."""
+    return encoded(queue).decode("utf-8", "backslashreplace")[:LONGEST_NAME] or "(the queue without a name)"
 
 
 def carry(asked: Asked, item: Item, at: Ends, *, journal: str) -> tuple[Outcome, BackendError | None]:

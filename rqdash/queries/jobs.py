@@ -96,7 +96,7 @@ def find(backend: Backend, queue: str, registry: Registry, reference: str) -> st
 def row(backend: Backend, wanted: Wanted, entry: Entry) -> JobRow:
     """The row of an entry that was read, with what its registry says."""
     job_id, execution_id = pages.job_id(entry.member, registry=wanted.registry)
-    error_type, error_message = rows.error_summary(entry.error)
+    error_type, error_message, error_end = rows.error_summary(entry.error)
     expires = wanted.registry in EXPIRING
     return rows.job_row(
         entry.row,
@@ -109,8 +109,11 @@ def row(backend: Backend, wanted: Wanted, entry: Entry) -> JobRow:
         is_expired=expires and entry.score is not None and 0 <= entry.score <= wanted.now_s,
         worker=decode.name(entry.worker),
         execution_id=execution_id,
+        noticed_at=decode.result_at(entry.error.newest),
+        canceled_at=decode.at(entry.score) if wanted.registry is Registry.CANCELED else None,
         error_type=error_type,
         error_message=error_message,
+        error_end=error_end,
     )
 
 

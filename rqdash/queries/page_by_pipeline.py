@@ -120,27 +120,29 @@ def _workers(backend: Backend, wanted: Wanted, found: Sequence[Scored]) -> list[
     return [("HGET", start + member, "worker_name") for member, _ in found]
 
 
-def _of_results(replies: Sequence[object]) -> list[bytes | None]:
-    """The exc_string of each job's newest result; replies are those to _errors."""
+def _of_results(replies: Sequence[object]) -> list[tuple[bytes | None, bytes | None]]:
+    """The exc_string of each job's newest result, and its id; replies are those to _errors."""
     newest = [decode.entries(reply) for reply in replies[: len(replies) // 2]]
-    return [stream[0][1].get(b"exc_string") if stream else None for stream in newest]
+    return [(stream[0][1].get(b"exc_string"), stream[0][0]) if stream else (None, None) for stream in newest]
 
 
 def _legacy(backend: Backend, ids: Sequence[str], replies: Sequence[object]) -> list[Command]:
     sizes = replies[len(replies) // 2 :]
     wanted = zip(ids, _of_results(replies), sizes, strict=True)
-    return [("HGET", decode.wire(backend.keys.job(found)), "exc_info") for found, text, size in wanted if text is None and _is_small(size)]
+    return [
+        ("HGET", decode.wire(backend.keys.job(found)), "exc_info") for found, (text, _), size in wanted if text is None and _is_small(size)
+    ]
 
 
 def _raw_errors(replies: Sequence[object], legacy: Sequence[object]) -> list[RawError]:
     texts = iter(legacy)
     errors = []
-    for text, size in zip(_of_results(replies), replies[len(replies) // 2 :], strict=True):
+    for (text, newest), size in zip(_of_results(replies), replies[len(replies) // 2 :], strict=True):
         if text is not None:
-            errors.append(RawError(len(text), text if len(text) <= SMALL_ERROR_BYTES else None))
+            errors.append(RawError(len(text), text if len(text) <= SMALL_ERROR_BYTES else None, newest))
         else:
             old = next(texts) if _is_small(size) else None
-            errors.append(RawError(decode.integer(size) or 0, old if isinstance(old, bytes) else None))
+            errors.append(RawError(decode.integer(size) or 0, old if isinstance(old, bytes) else None, newest))
     return errors
 
 

@@ -111,8 +111,8 @@ def page(reply: object) -> Page:
 
 def entry(reply: object) -> Entry:
     """One row of what jobs.lua, or found_rows.lua, returns."""
-    member, score, size, text, worker, row = decode.many(reply)
-    error = RawError(decode.integer(size) or 0, text if isinstance(text, bytes) else None)
+    member, score, size, text, worker, row, newest = decode.many(reply)
+    error = RawError(decode.integer(size) or 0, text if isinstance(text, bytes) else None, newest if isinstance(newest, bytes) else None)
     known_worker = worker if isinstance(worker, bytes) else None
     return Entry(member if isinstance(member, bytes) else b"", decode.decimal(score), rows.raw_row(row), error, known_worker)
 

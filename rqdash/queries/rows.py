@@ -35,14 +35,17 @@ NAMES = ("origin", "worker_name")
 SMALL_DATA_BYTES = 8192
 LONGEST_NAME_BYTES = 65536
 SMALL_ERROR_BYTES = 65536
+ERROR_END_CHARS = 3_000
+"""Of an error's text, for the frames that a row opens to: the last dozen."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawError:
-    """A job's error as stored; text is None when it is larger than 64 KB."""
+    """A job's error as stored; text is None when it is larger than 64 KB. newest: the id of its newest result, which tells when."""
 
     size: int = 0
     text: bytes | None = None
+    newest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,11 @@ class Listed(TypedDict, total=False):
     expires_at: datetime | None
     is_expired: bool
     execution_id: str
+    noticed_at: datetime | None
+    canceled_at: datetime | None
     error_type: str
     error_message: str
+    error_end: str
 
 
 def job_row(
@@ -194,12 +200,12 @@ def arguments(description: str, *, function: str) -> str:
     return description[len(function) + 1 :].removesuffix(")")
 
 
-def error_summary(error: RawError) -> tuple[str, str]:
-    """(type, message) of an error; one too large to read is unknown and says its size."""
+def error_summary(error: RawError) -> tuple[str, str, str]:
+    """(type, message, how the text ends) of an error; one too large to read is unknown and says its size."""
     if error.size > 0 and error.text is None:
-        return "", f"unknown, {size(error.size)}"
+        return "", f"unknown, {size(error.size)}", ""
     text, _ = payload.text(error.text)
-    return failure.summary(text) if text else ("", "")
+    return (*failure.summary(text), text[-ERROR_END_CHARS:]) if text else ("", "", "")
 
 
 def _raw(data_size: object, data: object, values: Sequence[object]) -> RawRow:

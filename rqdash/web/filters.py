@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rqdash.model import duration as durations
 from rqdash.model import names
+from rqdash.model.failure import Frame, Run, ending, folded
+from rqdash.model.job import JobRow
 from rqdash.model.search import literal
 
 if TYPE_CHECKING:
@@ -60,6 +62,21 @@ def word(name: str) -> str:
     return literal(name) if name and len(name) <= LONGEST_TERM else ""
 
 
+def also(search: str, condition: str) -> str:
+    """A search with one condition more; one that has it already stays as it is."""
+    return search if f" {condition} " in f" {search} " else f"{search} {condition}".strip()
+
+
+def pick(row: JobRow) -> str:
+    """What the box of a job's row says where rows are of many backends: backend, queue, registry and id, with dots between."""
+    return ".".join((row.backend, names.to_form(row.queue), row.registry.value if row.registry else "", names.to_form(row.id)))
+
+
+def frames(error_end: str) -> tuple[Frame | Run, ...]:
+    """The last frames of an error's text, library runs folded; none where its end holds none."""
+    return folded(ending(error_end))
+
+
 def install(app: Flask) -> None:
     """Gives every template the filters of this module and of model.duration."""
     app.jinja_env.filters.update(
@@ -75,5 +92,9 @@ def install(app: Flask) -> None:
         form=names.to_form,
         term=term,
         word=word,
+        frames=frames,
+        folded=folded,
+        also=also,
+        pick=pick,
     )
     app.jinja_env.globals.update(dom_id=dom_id)

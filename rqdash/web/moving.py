@@ -85,6 +85,7 @@ def _question(backend: Backend, params: Params, other: Backend | None, *, may_go
         typed_names=_names(backend, params, other),
         problem=problem,
         back=params.back,
+        kept=params.kept,
         destination=Destination(
             queues=queues,
             to_queue=params.queue if params.to_queue is None and other else params.to_queue or "",

@@ -73,7 +73,8 @@ def _reader(kind: type) -> Callable[[object], Mapping[str, object]]:
     """What reads the fields of a dataclass by name. Raises TypeError for any other class: it has no JSON form."""
     if not dataclasses.is_dataclass(kind):
         raise TypeError(f"no JSON form for {kind.__name__}")
-    names = (*(field.name for field in dataclasses.fields(kind)), *getattr(kind, "SAYS", ()))
+    said = (field.name for field in dataclasses.fields(kind) if field.metadata.get("in_json", True))
+    names = (*said, *getattr(kind, "SAYS", ()))
     if len(names) < 2:
         return lambda value: {name: getattr(value, name) for name in names}
     read = attrgetter(*names)

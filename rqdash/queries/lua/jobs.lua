@@ -2,7 +2,7 @@
 -- ARGV: prefix, key, order (list, up, down or window), offset, size, now in whole seconds, window, field that orders a window,
 -- fields of a row with commas between, whether members name executions (1), whether to read errors (1).
 -- Returns entries, entries with a negative score, expired entries, entries scanned, and the page's rows:
--- {member, score, size of the error, error, worker of the execution, job_row}.
+-- {member, score, size of the error, error, worker of the execution, job_row, id of the newest result where errors are read}.
 local prefix, key, order = ARGV[1], ARGV[2], ARGV[3]
 local offset, size, now, window = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local fields = words(ARGV[9])
@@ -95,11 +95,11 @@ end
 local rows = {}
 for i, entry in ipairs(page) do
   local id = job_id(entry[1])
-  local error_size, error_text = 0, false
+  local error_size, error_text, newest = 0, false, false
   if has_errors then
-    error_size, error_text = job_error(prefix, id)
+    error_size, error_text, newest = job_error(prefix, id)
   end
   local worker = has_executions and ask('HGET', prefix .. ':execution:' .. entry[1], 'worker_name')
-  rows[i] = {entry[1], entry[2], error_size, error_text, worker, job_row(prefix, id, fields)}
+  rows[i] = {entry[1], entry[2], error_size, error_text, worker, job_row(prefix, id, fields), newest or false}
 end
 return {total, negative, expired, scanned, rows}
