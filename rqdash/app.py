@@ -41,7 +41,7 @@ from rqdash.settings import settings as read_settings
 from rqdash.store import open_store
 from rqdash.store.keys import session_key
 from rqdash.store.leases import Leases
-from rqdash.web import assets, filters
+from rqdash.web import addresses, assets, filters
 from rqdash.web.binding import POLL_HEADER, Binding
 from rqdash.web.failing import handle_errors
 from rqdash.web.pages import ROUTES
@@ -130,6 +130,7 @@ def flask_app(settings: Settings, services: Services) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     filters.install(app)
+    addresses.install(app)
     binding = Binding(app, services, csrf=CSRFProtect(app), is_cookie_secure=lambda: _is_secure(settings))
     # After CSRFProtect, which sets a token of its own.
     app.jinja_env.globals.update(csrf_token=_form_token, version=__version__)

@@ -71,7 +71,7 @@ def _windowed(backend: Backend, wanted: Wanted) -> tuple[int, int, int, list[Sco
     if alive and not dead and _is_in_order(moments):
         here = slice(start, start + wanted.size)
         ordered = _sorted(alive[here], moments[here])
-        return total, expired, len(ordered), ordered
+        return total, expired, len(ordered), [*ordered]
     ordered = _sorted(alive, moments[: len(alive)]) + _sorted(lapsed, moments[len(alive) :])
     return total, expired, len(ordered), list(ordered[start : start + wanted.size])
 
