@@ -42,7 +42,7 @@ from rqdash.settings import settings as read_settings
 from rqdash.store import open_store
 from rqdash.store.keys import session_key
 from rqdash.store.leases import Leases
-from rqdash.web import addresses, assets, filters
+from rqdash.web import assets, filters, templating
 from rqdash.web.binding import POLL_HEADER, Binding
 from rqdash.web.failing import handle_errors
 from rqdash.web.pages import ROUTES
@@ -130,13 +130,14 @@ def live_backend(profiles: Profiles, policy: TargetPolicy, profile: Profile) -> 
 def flask_app(settings: Settings, services: Services) -> Flask:
     """Flask around the services: templates, security, and every route as a page and as JSON."""
     app = Flask("rqdash", template_folder=str(folder("templates")), static_folder=None)
+    app.jinja_environment = templating.FlatEnvironment
     assets.install(app, folder("static"))
     app.config.update(_config(settings))
     app.session_interface = FormCookie(settings)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     filters.install(app)
-    addresses.install(app)
+    templating.install(app)
     binding = Binding(app, services, csrf=CSRFProtect(app), is_cookie_secure=lambda: _is_secure(settings))
     # After CSRFProtect, which sets a token of its own.
     app.jinja_env.globals.update(csrf_token=_form_token, version=__version__)

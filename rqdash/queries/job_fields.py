@@ -47,7 +47,8 @@ class Seen:
     """What can be read once the job's own fields are known, as replies; None where a key is of another type.
 
     where: its places in the queue's list and in :intermediate, None also where its status tells where it is; then its scores in SETS, and
-    those of its executions in the first of them; worker: birth and death of its worker, None without one; executions: a hash each; around: see job_around.
+    those of its executions in the first of them. worker: birth and death of its worker, None without one; executions: a hash each;
+    around: see job_around.
     """
 
     where: Sequence[object]
