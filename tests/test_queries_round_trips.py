@@ -29,9 +29,20 @@ PAGES: tuple[tuple[str, Callable[[Backend], object]], ...] = (
     ("overview", lambda backend: summary(backend, now=NOW)),
     ("workers", lambda backend: workers(backend, now=NOW)),
     ("census", lambda backend: census(backend, now=NOW)),
-    ("job", lambda backend: job(backend, "failed-0", now=NOW)),
+    ("job with relatives", lambda backend: job(backend, "child", now=NOW)),
     *((f"queue, {registry}", lambda backend, registry=registry: queue_page(backend, registry)) for registry in Registry),
 )
+
+
+def test_a_job_without_relatives_costs_one(server: Server, redis_client: redis.Redis) -> None:
+    variety(redis_client)
+    backend, tally = counted_backend(server)
+    job(backend, "failed-0", now=NOW)
+
+    _, cost = spent(tally, lambda: job(backend, "failed-0", now=NOW))
+
+    assert cost.round_trips == 1
+    backend.close()
 
 
 @pytest.mark.parametrize("read", [read for _, read in PAGES], ids=[page for page, _ in PAGES])

@@ -36,7 +36,8 @@ def jobs(backend: Backend, queue: str, registry: Registry, *, offset: int, size:
     """One page of a registry, at most 200 rows; offset is rounded down to a whole page.
 
     Started, failed and finished are ordered within windows of at most 400 entries, live ones first and expired ones after them, for
-    their scores are deadlines; never-expiring entries take turns with those of the latest deadlines. A row whose hash is gone says so.
+    their scores are deadlines; never-expiring entries take turns with those of the latest deadlines. Where samples say that a window is
+    in order already, as it is when all have the same time to live, only the page is put in order. A row whose hash is gone says so.
     Reads the registry and per row its hash and, for failed, its newest result. One round trip; three to five where scripts are denied.
     """
     asked = wanted(queue, registry, offset=offset, size=size, now=now)
@@ -126,4 +127,5 @@ def _call(backend: Backend, wanted: Wanted, offset: int) -> Call:
     size = min(CALL_ROWS, wanted.offset + wanted.size - offset)
     order = (wanted.order, offset, size, wanted.now_s, wanted.window, wanted.moment)
     flags = (",".join(rows.FIELDS), int(wanted.has_executions), int(wanted.has_errors))
-    return Call(script, arguments=(decode.wire(backend.keys.prefix), wanted.key(backend.keys), *order, *flags))
+    sampled = (pages.SAMPLES, wanted.size)
+    return Call(script, arguments=(decode.wire(backend.keys.prefix), wanted.key(backend.keys), *order, *flags, *sampled))

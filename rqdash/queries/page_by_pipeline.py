@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rqdash.backends.backend import Backend, Command
 from rqdash.queries import decode, rows
-from rqdash.queries.pages import Entry, Page, Wanted, job_id
+from rqdash.queries.pages import SAMPLES, Entry, Page, Wanted, job_id
 from rqdash.queries.reading import read_lenient
 from rqdash.queries.rows import SMALL_ERROR_BYTES, RawError
 
@@ -65,8 +66,13 @@ def _windowed(backend: Backend, wanted: Wanted) -> tuple[int, int, int, list[Sco
     replies = read_lenient(backend, *live, *dead)
     alive = [pair for reply in replies[: len(live)] for pair in decode.scored(reply)]
     lapsed = [pair for reply in replies[len(live) :] for pair in decode.scored(reply)]
-    ordered = _newest_first(backend, wanted, alive, lapsed)
+    moments = _moments(backend, wanted, (*alive, *lapsed))
     start = wanted.offset - first
+    if alive and not dead and _is_in_order(moments):
+        here = slice(start, start + wanted.size)
+        ordered = _sorted(alive[here], moments[here])
+        return total, expired, len(ordered), [*ordered]
+    ordered = _sorted(alive, moments[: len(alive)]) + _sorted(lapsed, moments[len(alive) :])
     return total, expired, len(ordered), list(ordered[start : start + wanted.size])
 
 
@@ -90,13 +96,16 @@ def _from_top(count: int, *, top: int, negative: int) -> int:
     return min(top, max(math.ceil(count / 2), count - negative))
 
 
-def _newest_first(
-    backend: Backend, wanted: Wanted, alive: Sequence[tuple[bytes, float]], lapsed: Sequence[tuple[bytes, float]]
-) -> list[tuple[bytes, float]]:
-    ids = [job_id(member, registry=wanted.registry)[0] for member, _ in (*alive, *lapsed)]
+def _moments(backend: Backend, wanted: Wanted, found: Sequence[tuple[bytes, float]]) -> list[bytes]:
+    ids = [job_id(member, registry=wanted.registry)[0] for member, _ in found]
     replies = read_lenient(backend, *(("HGET", decode.wire(backend.keys.job(found)), wanted.moment) for found in ids))
-    moments = [reply[:MOMENT_BYTES] if isinstance(reply, bytes) else b"" for reply in replies]
-    return _sorted(alive, moments[: len(alive)]) + _sorted(lapsed, moments[len(alive) :])
+    return [reply[:MOMENT_BYTES] if isinstance(reply, bytes) else b"" for reply in replies]
+
+
+def _is_in_order(moments: Sequence[bytes]) -> bool:
+    """What the script tells by the same samples."""
+    sampled = moments[:: max(len(moments) // SAMPLES, 1)]
+    return all(sampled) and all(later <= earlier for earlier, later in pairwise(sampled))
 
 
 def _sorted(pairs: Sequence[tuple[bytes, float]], moments: Sequence[bytes]) -> list[tuple[bytes, float]]:

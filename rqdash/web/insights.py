@@ -13,7 +13,7 @@ from rqdash.web.charts import DEFAULT_SPAN, History, of_a_queue, of_backends, sp
 from rqdash.web.forms import Raw
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
-from rqdash.web.route import Download, Page, Route, Scope
+from rqdash.web.route import Page, Plain, Route, Scope
 from rqdash.web.to_json import written
 from rqdash.web.trends import HOUR_S, SPARK_STEP_S, Trends, window
 
@@ -51,10 +51,10 @@ def view(backends: Many, params: Params, caller: Caller, *, trends: Trends) -> I
     return InsightsPage(history, marks, params.now)
 
 
-def data(backends: Many, params: Params, caller: Caller, *, trends: Trends) -> Download:
+def data(backends: Many, params: Params, caller: Caller, *, trends: Trends) -> Plain:
     """The page's value as the browser's script reads it, by the session's cookie."""
     page = view(backends, params, caller, trends=trends)
-    return Download("insights.json", "application/json", lambda: iter((written(page),)))
+    return Plain("application/json", written(page))
 
 
 def _resolved(trends: Trends, marks: Sequence[Mark], params: Params) -> str:
