@@ -40,23 +40,18 @@ class Sample:
 class Packed:
     """A packed sample, of which only what is asked for is unpacked."""
 
-    __slots__ = ("_at", "_blob", "count", "endpoint")
+    __slots__ = ("_body", "_opened", "count", "endpoint")
 
     def __init__(self, body: bytes) -> None:
-        self._blob = zlib.decompress(body)
-        head: tuple[int, int, int] = HEAD.unpack_from(self._blob)
+        self._body = body
+        head: tuple[int, int, int] = HEAD.unpack_from(body)
         version, self.endpoint, self.count = head
         if version != VERSION:
             raise ValueError(f"a sample of version {version}")
-        self._at: list[tuple[int, int, int]] = []
-        at = HEAD.size + SUMS.size
-        for _ in range(len(COLUMNS) + 1):
-            width, factor = COLUMN.unpack_from(self._blob, at)
-            self._at.append((at + COLUMN.size, width, factor))
-            at += COLUMN.size + width * self.count
+        self._opened: tuple[bytes, list[tuple[int, int, int]]] | None = None
 
     def total(self, name: str) -> Value:
-        (value,) = struct.unpack_from("<d", self._blob, HEAD.size + 8 * TOTALS.index(name))
+        (value,) = struct.unpack_from("<d", self._body, HEAD.size + 8 * TOTALS.index(name))
         return None if math.isnan(value) else value
 
     def totals(self) -> dict[str, Value]:
@@ -64,8 +59,9 @@ class Packed:
 
     def key(self) -> bytes:
         """The same for samples of the same queues, in the same order."""
-        at, width, _ = self._at[0]
-        return self._blob[at : at + width * self.count]
+        blob, columns = self._columns()
+        at, width, _ = columns[0]
+        return blob[at : at + width * self.count]
 
     def numbers(self) -> tuple[int, ...]:
         """The queues' numbers, ascending."""
@@ -74,7 +70,7 @@ class Packed:
     def column(self, name: str) -> Sequence[Value]:
         """A measure of every queue, in the order of numbers."""
         place = 1 + COLUMNS.index(name)
-        _, width, factor = self._at[place]
+        _, width, factor = self._columns()[1][place]
         if not width:
             return (None,) * self.count
         raw, unknown = self._raw(place), UNKNOWN[width]
@@ -84,15 +80,28 @@ class Packed:
 
     def value(self, name: str, index: int) -> Value:
         """A measure of the queue at a place among numbers."""
-        at, width, factor = self._at[1 + COLUMNS.index(name)]
+        blob, columns = self._columns()
+        at, width, factor = columns[1 + COLUMNS.index(name)]
         if not width:
             return None
-        (value,) = struct.unpack_from(f"<{LETTERS[width]}", self._blob, at + index * width)
+        (value,) = struct.unpack_from(f"<{LETTERS[width]}", blob, at + index * width)
         return None if value == UNKNOWN[width] else float(value / factor)
 
     def _raw(self, place: int) -> tuple[int, ...]:
-        at, width, _ = self._at[place]
-        return struct.unpack_from(f"<{self.count}{LETTERS[width]}", self._blob, at) if width else ()
+        blob, columns = self._columns()
+        at, width, _ = columns[place]
+        return struct.unpack_from(f"<{self.count}{LETTERS[width]}", blob, at) if width else ()
+
+    def _columns(self) -> tuple[bytes, list[tuple[int, int, int]]]:
+        """What is compressed, and of each column where it begins, its width and its factor."""
+        if self._opened is None:
+            blob, found, at = zlib.decompress(self._body[HEAD.size + SUMS.size :]), [], 0
+            for _ in range(len(COLUMNS) + 1):
+                width, factor = COLUMN.unpack_from(blob, at)
+                found.append((at + COLUMN.size, width, factor))
+                at += COLUMN.size + width * self.count
+            self._opened = (blob, found)
+        return self._opened
 
 
 def pack(sample: Sample) -> bytes:
@@ -102,8 +111,9 @@ def pack(sample: Sample) -> bytes:
     sums = [math.nan if (value := sample.totals.get(name)) is None else value for name in TOTALS]
     columns = [_column(sample.columns.get(name) or ()) for name in COLUMNS]
     unknown = COLUMN.pack(0, 1)
-    parts = [HEAD.pack(VERSION, sample.endpoint % 2**32, len(numbers)), SUMS.pack(*sums), _column(steps) if steps else unknown]
-    return zlib.compress(b"".join([*parts, *columns]), LEVEL)
+    # The sums lie before what is compressed: who reads those of a year unpacks nothing.
+    head = HEAD.pack(VERSION, sample.endpoint % 2**32, len(numbers)) + SUMS.pack(*sums)
+    return head + zlib.compress(b"".join([_column(steps) if steps else unknown, *columns]), LEVEL)
 
 
 def _column(values: Sequence[Value]) -> bytes:

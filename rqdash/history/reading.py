@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -209,6 +209,15 @@ def _of_queue(parts: Sequence[Sequence[Kept]], measure: str, number: int) -> lis
 def _of_queues(parts: Sequence[Sequence[Kept]], measure: str) -> dict[int, list[Value]]:
     found: dict[int, list[Value]] = {}
     for place, part in enumerate(parts):
-        for number, values in by_number(part, measure).items():
-            found.setdefault(number, [None] * len(parts))[place] = combined(measure, values)
+        for number, value in _values(part, measure):
+            if number not in found:
+                found[number] = [None] * len(parts)
+            found[number][place] = value
     return found
+
+
+def _values(part: Sequence[Kept], measure: str) -> Iterable[tuple[int, Value]]:
+    """The value of each queue over some samples; mostly there is but one, of which nothing has to be combined."""
+    if len(part) == 1:
+        return zip(part[0].packed.numbers(), part[0].packed.column(measure), strict=True)
+    return ((number, combined(measure, values)) for number, values in by_number(part, measure).items())
