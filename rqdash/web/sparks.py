@@ -32,6 +32,11 @@ class Spark:
     change: float | None
     is_bars: bool = False
 
+    @property
+    def newest(self) -> str:
+        """The last slot's value in words, whole from ten on."""
+        return shortly(self.last if self.last < 10 else round(self.last))
+
 
 def level(label: str, points: Points) -> Spark | None:
     """A line scaled to its own range, None when nothing was sampled. label says what it is: "Queued"."""
