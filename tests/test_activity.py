@@ -103,6 +103,34 @@ def test_pages_of_a_filter_go_on_after_the_last_one_seen(log: Audit) -> None:
     assert [entry.verb for entry in (*first, *second)] == ["start operation", "requeue"]
 
 
+def test_a_filter_looks_at_so_many_rows_at_a_time_and_says_where_it_goes_on(log: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rqdash.access.audit.LOOKED_AT", 2)
+    monkeypatch.setattr("rqdash.access.audit.SLACK", 0)
+    ids = [entry.id for entry in log.entries()]
+
+    newest = log.found(10, before=None, wanted=Wanted(who="ben"))
+    older = log.found(10, before=newest.older, wanted=Wanted(who="ben"))
+    last = log.found(10, before=older.older, wanted=Wanted(who="ben"))
+    full = log.found(1, before=None, wanted=Wanted(who="ci"))
+    late = log.found(10, before=None, wanted=Wanted(until=NOW - timedelta(hours=3)))
+    soon = log.found(10, before=None, wanted=Wanted(since=NOW, who="ben"))
+
+    assert [([entry.id for entry in part.entries], part.older, part.is_cut) for part in (newest, older, last)] == [
+        ([], ids[1], True),
+        ([ids[3]], ids[3], True),
+        ([], None, False),
+    ]
+    assert (full.older, full.is_cut) == (ids[0], False)
+    assert [entry.id for entry in late.entries] == [ids[4]]
+    assert (soon.older, soon.is_cut) == (None, False)
+
+
+def test_an_empty_log_has_an_end(audit: Audit) -> None:
+    parts = [audit.found(10, before=None, wanted=wanted) for wanted in (Wanted(), Wanted(who="ben", since=NOW, until=NOW))]
+
+    assert [(part.entries, part.older, part.is_cut) for part in parts] == [((), None, False)] * 2
+
+
 def test_everything_is_read_a_part_at_a_time(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rqdash.access.audit.EXPORTED_AT_ONCE", 2)
     ids = [audit.begin(("account", "mira", ""), "requeue", backend="", queue="", values={}) for _ in range(5)]

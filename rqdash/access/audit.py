@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
 
 from rqdash.access.finding import BEGUN, Wanted, stored
 from rqdash.access.rules import ADDRESS_LENGTH
@@ -18,6 +19,8 @@ ANYTHING = Wanted()
 A_DAY = timedelta(days=1)
 KEEP = timedelta(days=400)
 EXPORTED_AT_ONCE = 500
+LOOKED_AT = 20_000
+SLACK = 1000
 FORGOTTEN_AT_ONCE = 1000
 """Rows deleted in one transaction: others wait for their turn no longer than that takes."""
 LONGEST_VALUE = 1000
@@ -43,6 +46,17 @@ class Entry:
     status: str
     values: Mapping[str, str | int]
     outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A part of what a filter finds. older is the id before which the next part is, None at the end; is_cut: not because this one is full,
+    but because enough was looked at.
+    """
+
+    entries: tuple[Entry, ...]
+    older: int | None
+    is_cut: bool = False
 
 
 class Audit:
@@ -83,6 +97,21 @@ class Audit:
         """The newest entries first that are wanted, at most limit (200) of them; before is the id of the last one seen."""
         return self._entries(max(1, min(limit, MOST_ENTRIES)), before, wanted)
 
+    def found(self, limit: int, *, before: int | None, wanted: Wanted) -> Found:
+        """Up to limit of the entries that are wanted, the newest first, among the 20,000 rows before an id: a filter that hits nothing
+        reads no more than that. Four short statements.
+        """
+        with self._store.read() as session:
+            first, last = session.execute(select(func.min(AuditRow.id), func.max(AuditRow.id))).one()
+            top = min(before or (last or 0) + 1, _reach(session, wanted.until, otherwise=last or 0, slack=SLACK) + 1)
+            end = max(first or 0, _reach(session, wanted.since, otherwise=0, slack=-SLACK))
+            floor = end if wanted == ANYTHING else max(end, top - LOOKED_AT)
+            rows = select(AuditRow).where(wanted.condition(), AuditRow.id < top, AuditRow.id >= floor)
+            entries = tuple(_entry(row) for row in session.scalars(rows.order_by(AuditRow.id.desc()).limit(limit + 1)))
+        if len(entries) > limit:
+            return Found(entries[:limit], entries[limit - 1].id)
+        return Found(entries, floor if floor > end else None, is_cut=floor > end)
+
     def every(self, wanted: Wanted) -> Iterator[Entry]:
         """All entries that are wanted, the newest first, read 500 at a time: no transaction lasts as long as whoever reads."""
         before: int | None = None
@@ -111,6 +140,15 @@ class Audit:
             found = found.where(AuditRow.id < before)
         with self._store.read() as session:
             return tuple(_entry(row) for row in session.scalars(found))
+
+
+def _reach(session: Session, at: datetime | None, *, otherwise: int, slack: int) -> int:
+    """The id of the last action that began before a moment, with room for hosts whose clocks differ; 0 when there is none."""
+    if at is None:
+        return otherwise
+    newest = select(AuditRow.id).where(AuditRow.began_at < at).order_by(AuditRow.began_at.desc()).limit(1)
+    found = session.scalar(newest)
+    return 0 if found is None else max(0, found + slack)
 
 
 def _text(value: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
 from rqdash.access.access import Access
-from rqdash.access.audit import Entry
+from rqdash.access.audit import LOOKED_AT, Entry
 from rqdash.access.finding import Wanted
 from rqdash.backends.backend import Backend
 from rqdash.errors import Invalid
@@ -52,20 +52,23 @@ class ActivityRow:
 
 @dataclass(frozen=True, slots=True)
 class ActivityPage(Page):
-    """older is what to give as before for the next page, None at the end; problem is why the filter cannot be used: then it is not."""
+    """older is what to give as before for the next page, None at the end; looked_at is how many rows the filter went through, None when
+    it could go through all that it might hit. problem is why the filter cannot be used: then it is not.
+    """
 
     rows: tuple[ActivityRow, ...]
     asked: Asked
     given: dict[str, str]
     older: int | None
     keep_days: int
+    looked_at: int | None = None
     is_first: bool = True
     problem: str = ""
 
     @property
     def is_polled(self) -> bool:
-        """An older page stays what it was."""
-        return self.is_first
+        """An older page stays what it was; what is looked for in all texts is not looked for every two seconds."""
+        return self.is_first and not self.asked.q
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +94,19 @@ def parse(raw: Raw) -> Params:
 
 
 def view(params: Params, caller: Caller, *, access: Access, backends: dict[str, Backend]) -> ActivityPage:  # noqa: ARG001
-    """One query of the dashboard's own database."""
+    """Four short queries of the dashboard's own database."""
     wanted, problem = Wanted(), ""
     try:
         wanted = params.wanted()
     except Invalid as error:
         problem = error.message
-    found = access.audit.entries(PAGE + 1, before=params.before, wanted=wanted)
+    found = access.audit.found(PAGE, before=params.before, wanted=wanted)
     return ActivityPage(
-        rows=tuple(ActivityRow(entry, _mark(backends, entry.backend)) for entry in found[:PAGE]),
+        rows=tuple(ActivityRow(entry, _mark(backends, entry.backend)) for entry in found.entries),
         asked=params.asked,
         given=params.asked.given(),
-        older=found[PAGE - 1].id if len(found) > PAGE else None,
+        older=found.older,
+        looked_at=LOOKED_AT if found.is_cut else None,
         keep_days=access.audit.keep.days,
         is_first=params.before is None,
         problem=problem,
