@@ -94,7 +94,7 @@ def parse(raw: Raw) -> Params:
 
 
 def view(params: Params, caller: Caller, *, access: Access, backends: dict[str, Backend]) -> ActivityPage:  # noqa: ARG001
-    """Four short queries of the dashboard's own database."""
+    """A few short queries of the dashboard's own database."""
     wanted, problem = Wanted(), ""
     try:
         wanted = params.wanted()
