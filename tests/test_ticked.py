@@ -189,7 +189,7 @@ def test_a_failed_row_opens_to_the_last_frames_of_its_error(operator: Browser, r
 
     pages = [operator.get(path).get_data(as_text=True) for path in ("/b/plain/queue?name=mail&registry=failed", SEARCH)]
 
-    assert [("far_98.py" in page, "far_90.py" in page, "far_1.py" in page, "no 17" in page) for page in pages] == [
+    assert [("far_98.py" in page, "far_96.py" in page, "far_95.py" in page, "no 17" in page) for page in pages] == [
         (True, True, False, True)
     ] * 2
 

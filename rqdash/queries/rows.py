@@ -35,8 +35,8 @@ NAMES = ("origin", "worker_name")
 SMALL_DATA_BYTES = 8192
 LONGEST_NAME_BYTES = 65536
 SMALL_ERROR_BYTES = 65536
-ERROR_END_CHARS = 3_000
-"""Of an error's text, for the frames that a row opens to: the last dozen."""
+ERROR_END_CHARS = 1_500
+"""Of an error's text, for the frames that a row opens to: the last ten or so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rqdash.model import duration as durations
 from rqdash.model import names
-from rqdash.model.failure import Frame, Run, ending, folded
+from rqdash.model.failure import Frame, ending, folded
 from rqdash.model.job import JobRow
 from rqdash.model.search import literal
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MIDDLE_KEEPS = 9
 LONGEST_TERM = 300
+FRAMES_SHOWN = 3
 
 
 def iso(at: datetime) -> str:
@@ -72,9 +73,13 @@ def pick(row: JobRow) -> str:
     return ".".join((row.backend, names.to_form(row.queue), row.registry.value if row.registry else "", names.to_form(row.id)))
 
 
-def frames(error_end: str) -> tuple[Frame | Run, ...]:
-    """The last frames of an error's text, library runs folded; none where its end holds none."""
-    return folded(ending(error_end))
+def frames(error_end: str) -> tuple[Frame, ...]:
+    """The last frames of the application in an error's text, else the last ones; none where its end holds none.
+
+    Few, for a page has them for each of its rows: the page of the job has all.
+    """
+    found = ending(error_end).frames
+    return (tuple(frame for frame in found if frame.is_app) or found)[-FRAMES_SHOWN:]
 
 
 def install(app: Flask) -> None:
