@@ -7,7 +7,7 @@ asked[#asked + 1] = 'rqdash_move'
 local function remove(job)
   job.has_executions = survey.has_executions
   if not pcall(removal.work, job) then
-    removal.doomed[#removal.doomed + 1] = job.key
+    redis.call('UNLINK', job.key)
   end
 end
 
@@ -57,9 +57,6 @@ local function clean_all()
     if entry then
       answers[index] = relatives > RELATIVES and 'later' or clean(entry)
     end
-  end
-  if #removal.doomed > 0 then
-    removal.finish({}, {})
   end
   close_entries()
   return answers
