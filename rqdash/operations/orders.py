@@ -104,7 +104,7 @@ def carry(
         shares = [Share(item.ids, journal(item)) for item in alike]
         yield from carried_out_each(at.source, order, shares, places=places, go_on=go_on)
         return
-    passage = Transfer(queue, registry, to_queue=to_queue, at_front=asked.at_front, copy=asked.is_copy)
+    passage = Transfer(queue, registry, to_queue=to_queue, at_front=asked.at_front, copy=asked.is_copy, as_of=asked.as_of)
     for item in alike:
         if not item.ids:
             yield Outcome(asked.verb, at.source.name, queue, ()), None
