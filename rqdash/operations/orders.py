@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rqdash.actions import transfer
-from rqdash.actions.batches import carried_out
+from rqdash.actions.batches import Result, carried_out_each
 from rqdash.actions.jobs import ALLOWED, PAST
+from rqdash.actions.pending import Share
+from rqdash.actions.positions import Places
 from rqdash.actions.scripted import Order
 from rqdash.actions.transfer import Transfer
 from rqdash.actions.transfer.order import ALLOWED as ELSEWHERE
 from rqdash.backends.backend import Backend
-from rqdash.errors import BackendError
 from rqdash.model.names import encoded
 from rqdash.model.outcome import Outcome, Verdict
 from rqdash.model.profile import Profile
@@ -108,14 +109,29 @@ def _shown(queue: str) -> str:
     return encoded(queue).decode("utf-8", "backslashreplace")[:LONGEST_NAME] or "(the queue without a name)"
 
 
-def carry(asked: Asked, item: Item, at: Ends, *, journal: str) -> tuple[Outcome, BackendError | None]:
-    """Acts on the jobs of an item; asked again with the same journal, it answers what it did and does only the rest."""
-    to_queue = item.queue if asked.to_queue is None else asked.to_queue
+def carry(
+    asked: Asked, alike: Sequence[Item], at: Ends, *, journal: Callable[[Item], str], places: Places, go_on: Callable[[], bool]
+) -> Iterator[Result]:
+    """Acts on the jobs of items of one registry, and gives a result for each, in their order; before each, go_on says whether to.
+
+    Asked again with the same journals, it answers what it did and does only the rest. Raises Invalid or Conflict for an item that
+    cannot be sent to another backend.
+    """
+    queue, registry = alike[0].queue, alike[0].registry
+    to_queue = queue if asked.to_queue is None else asked.to_queue
     if at.destination is None:
-        order = Order(asked.verb, item.queue, item.registry, to_queue=to_queue, at_front=asked.at_front, as_of=asked.as_of)
-        return carried_out(at.source, order, ids=item.ids, journal=journal)
-    passage = Transfer(item.queue, item.registry, to_queue=to_queue, at_front=asked.at_front, copy=asked.is_copy)
-    return transfer.carried_over(at.source, at.destination, passage, ids=item.ids, journal=journal)
+        order = Order(asked.verb, queue, registry, to_queue=to_queue, at_front=asked.at_front, as_of=asked.as_of)
+        shares = [Share(item.ids, journal(item)) for item in alike]
+        yield from carried_out_each(at.source, order, shares, places=places, go_on=go_on)
+        return
+    passage = Transfer(queue, registry, to_queue=to_queue, at_front=asked.at_front, copy=asked.is_copy, as_of=asked.as_of)
+    for item in alike:
+        if not item.ids:
+            yield Outcome(asked.verb, at.source.name, queue, ()), None
+        elif go_on():
+            yield transfer.carried_over(at.source, at.destination, passage, ids=item.ids, journal=journal(item))
+        else:
+            return
 
 
 def settled_before(asked: Asked, item: Item, at: Ends, *, journal: str) -> dict[str, Verdict]:
