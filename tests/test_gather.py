@@ -145,6 +145,25 @@ def test_an_open_breaker_answers_at_once_and_says_when_it_tries_again(gatherer: 
     assert raised.value.retry_after_s is not None
 
 
+def test_no_poll_waits_for_the_probe_of_a_backend_that_is_down(gatherer: Gatherer, backend: Backend) -> None:
+    release, entered = threading.Event(), threading.Event()
+    breaker = gatherer._line(backend).breaker
+    for _ in range(OPENS_AFTER):
+        breaker.failed()
+    breaker._retry_at = 0.0
+
+    def hang(_: Backend) -> bool:
+        entered.set()
+        return release.wait(10)
+
+    probing, *others = (gatherer.gather((backend,), hang, key="hang", max_age_s=1)[0] for _ in range(3))
+
+    assert entered.wait(10)
+    assert not release.is_set()
+    assert all(reply.problem is not None and reply.problem.retry_at is not None for reply in (probing, *others))
+    release.set()
+
+
 def test_the_breaker_lets_one_probe_through_and_closes_when_it_succeeds() -> None:
     now = [0.0]
     breaker = Breaker(clock=lambda: now[0], jitter=lambda: 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -12,10 +13,18 @@ import pytest
 import redis
 
 from rqdash.backends.backend import Backend
+from rqdash.demo.servers import Server
+from rqdash.model.reply import Problem
+from rqdash.model.trouble import Item, Kind
+from rqdash.web import glances, seam
 from rqdash.web.digest import digest
 from rqdash.web.fragments import Fragments
+from rqdash.web.glances import Glance, Glances
 from rqdash.web.pages import ROUTES
+from rqdash.web.route import Page
+from rqdash.web.shell import Shell
 from tests.commands import ran
+from tests.conftest import backend_of
 from tests.site import Browser, Site, site
 from tests.stored import Stored
 
@@ -67,6 +76,34 @@ def test_every_other_difference_is_one(other: Shown) -> None:
 def test_what_has_no_place_on_a_page_has_no_digest() -> None:
     with pytest.raises(TypeError, match="no digest of object"):
         digest(object())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Problem("slow", "It is slow.", since=NOW, retry_at=NOW), Problem("slow", "It is slow.", since=NOW + timedelta(seconds=3))),
+        (Item("a", Kind.DOWN, "", "It is down.", since=NOW, code="down"), Item("a", Kind.DOWN, "", "It is down.", until=NOW, code="down")),
+    ],
+)
+def test_when_a_process_noticed_a_problem_and_tries_again_is_no_news(one: object, other: object) -> None:
+    assert digest(one) == digest(other)
+
+
+def test_since_when_a_queue_waits_is_news() -> None:
+    waiting = Item("a", Kind.LATE, "mail", "waits.", since=NOW)
+
+    assert digest(waiting) != digest(replace(waiting, since=NOW + timedelta(seconds=1)))
+
+
+def test_a_glance_is_worth_a_second_and_the_oldest_go_first() -> None:
+    kept = Glances(most=2)
+    for name in ("a", "b", "c"):
+        kept.put(name, Glance(Page(), Shell(name), NOW))
+
+    ages = [kept.get("c", now=NOW + timedelta(seconds=age)) is not None for age in (-0.1, 0.0, 1.0, 1.1)]
+
+    assert ages == [False, True, True, False]
+    assert [kept.get(name, now=NOW) is not None for name in ("a", "b", "c")] == [False, True, True]
 
 
 def test_the_oldest_renderings_go_first() -> None:
@@ -162,16 +199,63 @@ def test_viewers_of_other_rights_share_no_markup(here: Site, mira: Browser, redi
     assert noor.get(page, headers={POLL: shown(mira, page)}).status_code == 200
 
 
-def test_viewers_of_one_moment_cost_the_backend_one_reading(here: Site, mira: Browser, redis_client: redis.Redis) -> None:
+def test_a_poll_names_nobody(here: Site) -> None:
+    people = [here.sign_in("operator", name=name) for name in ("mira", "noor")]
+
+    polled = [person.get("/queues", headers={POLL: "other"}).get_data(as_text=True) for person in people]
+
+    assert polled[0] == polled[1]
+    assert "mira" not in polled[0]
+    assert "mira, operator" in people[0].get("/queues").get_data(as_text=True)
+
+
+LIVE_PATHS = ("/", "/queues", "/b/live/queue?name=mail", "/b/live/queue?name=mail&registry=failed", "/failures", "/workers", "/schedule")
+
+
+@pytest.mark.parametrize("path", LIVE_PATHS)
+def test_viewers_of_one_moment_cost_a_backend_one_reading(
+    path: str, here: Site, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seam, "POLL_MAX_AGE_S", 60.0)
+    monkeypatch.setattr(glances, "MAX_AGE", timedelta(seconds=60))
     Stored(redis_client).waiting("one")
-    viewers = [mira, *(here.sign_in("viewer") for _ in range(4))]
-    mira.get("/", headers={POLL: ""})
+    viewers = [here.sign_in(role) for role in ("operator", "viewer", "viewer", "admin", "operator")]
+    viewers[0].get(path, headers={POLL: "other"})
     redis_client.config_resetstat()
 
-    statuses = [viewer.get("/", headers={POLL: ""}).status_code for viewer in viewers]
+    first = [viewer.get(path, headers={POLL: "other"}) for viewer in viewers]
+    again = [viewer.get(path, headers={POLL: answer.headers[DIGEST]}).status_code for viewer, answer in zip(viewers, first, strict=True)]
 
-    assert statuses == [200] * 5
-    assert ran(redis_client).get("evalsha_ro", 0) <= 2
+    assert [answer.status_code for answer in first] == [200] * 5
+    assert again == [204] * 5
+    assert {name for name in ran(redis_client) if name not in ("config|resetstat", "info")} == set()
+
+
+def test_polls_go_on_showing_what_becomes_of_a_page_and_a_reading_serves_none_that_comes_a_second_later(
+    mira: Browser, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seam, "POLL_MAX_AGE_S", 1e-9)
+    monkeypatch.setattr(glances, "MAX_AGE", timedelta())
+    digests = []
+    for name in ("one", "two", "three"):
+        Stored(redis_client).waiting(name)
+        digests += [mira.get(path, headers={POLL: ""}).headers[DIGEST] for path in ("/", "/b/live/queue?name=mail")]
+
+    assert len(set(digests)) == len(digests)
+
+
+def test_two_dashboards_say_the_same_of_a_backend_that_went_down(start: Callable[..., Server], tmp_path: Path) -> None:
+    server = start()
+    both = [site(tmp_path / name, {"gone": backend_of(server, name="gone")}).sign_in("operator") for name in ("here", "there")]
+    with server.client() as client:
+        for number, browser in enumerate(both):
+            Stored(client).waiting(f"job-{number}")
+            browser.get("/")
+    server.stop()
+
+    shown_by = [{path: shown(browser, path) for path in ("/", "/queues", "/workers")} for browser in both]
+
+    assert shown_by[0] == shown_by[1]
 
 
 def test_a_poll_without_a_session_is_sent_to_sign_in(here: Site) -> None:

@@ -35,6 +35,12 @@ class Breaker:
             self._is_probing = True
             return None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it fails calls at once, but for probes."""
+        with self._lock:
+            return self._failures >= OPENS_AFTER
+
     def pause_s(self) -> float:
         """Seconds until the next try, 0 when calls may go; asking takes no probe's place."""
         with self._lock:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
 from rqdash.backends.backend import Backend
+from rqdash.backends.breaker import FIRST_PAUSE_S
 from rqdash.backends.line import Good, Line
 from rqdash.errors import BackendError, RqdashError, Slow, Unreachable
 from rqdash.model.reply import Problem, Reply
@@ -56,8 +57,8 @@ class Gatherer:
         """One reply a backend, in their order, within the deadline.
 
         At most two calls are in flight per backend; a third waits for its turn, and answers slow at the first quarter of a second when
-        both have been silent for half of it. With max_age_s, a
-        value or a call under way of the same key serves this caller too; 0 always reads anew. Never raises for one backend.
+        both have been silent for half of it. With max_age_s, a value or a call under way of the same key serves this caller too, and
+        none waits for a backend that is known to be down; 0 always reads anew. Never raises for one backend.
         """
         started_s = time.monotonic()
         flights = [self._take_off(backend, query, key=key, max_age_s=max_age_s) for backend in backends]
@@ -129,22 +130,24 @@ class Gatherer:
                 flight.line.breaker.released()
 
     def _take_off(self, backend: Backend, query: Query[T], *, key: str, max_age_s: float) -> Flight:
-        line = self._line(backend)
-        if max_age_s > 0:
-            shared = self._shared(line, key, max_age_s=max_age_s)
-            if shared is not None:
-                return Flight(backend, line, shared, is_owner=False)
+        line, is_poll = self._line(backend), max_age_s > 0
+        if is_poll and (shared := self._shared(line, key, max_age_s=max_age_s)) is not None:
+            return Flight(backend, line, shared, is_owner=False)
         wait_s = line.breaker.admit()
         if wait_s is not None:
             return Flight(backend, line, problem=_resting(backend, line, wait_s))
         future = line.enter(lambda: _called(backend, line, query, key=key), start=self._submit)
         line.took_off(key, future)
+        if is_poll and line.breaker.is_open:
+            # A probe: the next poll tells what it found.
+            return Flight(backend, line, problem=_resting(backend, line, FIRST_PAUSE_S))
         return Flight(backend, line, future)
 
     def _shared(self, line: Line, key: str, *, max_age_s: float) -> Future[Good] | None:
         good = line.fresh(key, max_age_s=max_age_s)
         if good is None:
-            return line.flight(key)
+            # While it is down, all viewers would wait for each probe that hangs.
+            return None if line.breaker.is_open else line.flight(key)
         done: Future[Good] = Future()
         done.set_result(good)
         return done

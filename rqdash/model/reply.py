@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from rqdash.model.profile import Profile
 
@@ -14,8 +14,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a backend has no value: code (unreachable, slow, denied, switching, ...), a sentence, what to do, since when, next try."""
+    """Why a backend has no value: code (unreachable, slow, denied, switching, ...), a sentence, what to do, since when, next try.
 
+    Each process notices and tries again by itself, so the moments are momentary: no news to who looks at the page.
+    """
+
+    momentary: ClassVar[frozenset[str]] = frozenset({"since", "retry_at"})
     code: str
     message: str
     hint: str = ""

@@ -51,6 +51,11 @@ class Item:
     until: datetime | None = None
     code: str = ""
 
+    @property
+    def momentary(self) -> frozenset[str]:
+        """As of a Problem: its moments are those of one process."""
+        return frozenset({"since", "until"} if self.code else ())
+
 
 @dataclass(frozen=True, slots=True)
 class QueueTrouble:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, Response, flash, get_flashed_messages, redirect, render_template, request, session, url_for
@@ -20,6 +21,7 @@ from rqdash.web.errors import ErrorPage, error_json
 from rqdash.web.files import sent
 from rqdash.web.forms import Raw, Upload
 from rqdash.web.fragments import Fragments
+from rqdash.web.glances import Glance, Glances, rights
 from rqdash.web.queues import KEY
 from rqdash.web.route import Acted, Download, Made, Notice, Page, Plain, Rejected, Result, Route, Scope, To
 from rqdash.web.security import safe_path
@@ -46,6 +48,7 @@ class Binding:
         self.is_cookie_secure = is_cookie_secure
         self.fragments = Fragments()
         self.programs: set[str] = set()
+        self.glances = Glances()
 
     def add(self, route: Route) -> None:
         """Serves a route as a page, and under /api/v1 as JSON."""
@@ -83,6 +86,8 @@ class Binding:
                 seam.admit(self.services, route, self._named(path), caller)
                 if route.method == "POST":
                     self._check_csrf()
+                if (known := self._glance(route, caller)) is not None:
+                    return self._polled(route, known.page, known.around)
                 raw = self._raw(path)
                 answered = seam.answer(self.services, route, raw, caller, is_poll=POLL_HEADER in request.headers)
             except NotSignedIn:
@@ -166,17 +171,32 @@ class Binding:
         page = result.page if isinstance(result, Rejected) else result
         around = self._shell("", caller, route=route, raw=raw, answered=answered.profile)
         if route.is_live and status == 200 and getattr(page, "is_polled", True):
-            return self._live(route, page, around)
+            return self._live(route, page, around, read_at=answered.read_at)
         return self._html(route.template, page, around, status=status)
 
-    def _live(self, route: Route, page: Page, around: shell.Shell) -> Response:
-        """A live page; to a poll only what changed, rendered once for all whose page is the same, or 204."""
-        shows = digest(page, shell.shared(around))
-        polled = request.headers.get(POLL_HEADER)
-        around = replace(around, digest=shows, is_fragment=polled is not None)
-        if polled is None:
+    def _glance(self, route: Route, caller: Caller) -> Glance | None:
+        """What a poll of a live page would find, if another's of the same rights found it within the last second."""
+        if not route.is_live or POLL_HEADER not in request.headers:
+            return None
+        return self.glances.get(self._glance_key(route, caller), now=self.services.clock())
+
+    def _glance_key(self, route: Route, caller: Caller) -> Hashable:
+        return (route.endpoint, request.script_root, request.full_path, rights(caller))
+
+    def _live(self, route: Route, page: Page, around: shell.Shell, *, read_at: datetime | None) -> Response:
+        """A live page, with the digest of what it shows."""
+        is_poll = POLL_HEADER in request.headers
+        around = replace(around, digest=digest(page, shell.shared(around)), is_fragment=is_poll)
+        if not is_poll:
             return self._html(route.template, page, around, status=200)
-        if polled == shows:
+        if read_at is not None and around.caller is not None:
+            self.glances.put(self._glance_key(route, around.caller), Glance(page, around, read_at))
+        return self._polled(route, page, around)
+
+    def _polled(self, route: Route, page: Page, around: shell.Shell) -> Response:
+        """To a poll only what changed, rendered once for all whose page is the same, or 204."""
+        shows = around.digest
+        if request.headers.get(POLL_HEADER) == shows:
             return Response(status=204, headers={DIGEST_HEADER: shows})
         key = (route.endpoint, request.script_root, request.full_path, shows)
         text = self.fragments.get(key, lambda: self._text(route.template, page, around))

@@ -14,7 +14,7 @@ import orjson
 MOMENTARY = frozenset(
     {"as_of", "elapsed_ms", "latency_ms", "expires_in_s", "suspended_for_s", "used_memory_bytes", "per_minute", "working_percent"}
 )
-"""Fields that differ at every reading though nothing has changed."""
+"""Fields that differ at every reading though nothing has changed; a value may name more of its own as its momentary."""
 SIZE = 12
 
 
@@ -73,8 +73,16 @@ def _reader(kind: type) -> Callable[[object], dict[str, object]]:
     """
     if not dataclasses.is_dataclass(kind):
         raise TypeError(f"no digest of {kind.__name__}")
-    counting = (field.name for field in dataclasses.fields(kind) if field.name not in MOMENTARY)
-    names = tuple(getattr(kind, "SHOWN_BY", ())) or tuple(counting)
+    own: property | frozenset[str] = getattr(kind, "momentary", frozenset())
+    left_out = MOMENTARY if isinstance(own, property) else MOMENTARY | own
+    names = tuple(getattr(kind, "SHOWN_BY", ())) or tuple(field.name for field in dataclasses.fields(kind) if field.name not in left_out)
+    read = _all_of(names)
+    if not isinstance(own, property):
+        return read
+    return lambda value: {name: item for name, item in read(value).items() if name not in own.__get__(value)}
+
+
+def _all_of(names: tuple[str, ...]) -> Callable[[object], dict[str, object]]:
     if len(names) < 2:
         return lambda value: {name: getattr(value, name) for name in names}
     read = attrgetter(*names)

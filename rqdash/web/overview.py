@@ -70,6 +70,11 @@ class Card:
     warnings: tuple[str, ...] = ()
     trend: Spark | None = None
 
+    @property
+    def momentary(self) -> frozenset[str]:
+        """Each process has last good values of its own: they are no news."""
+        return frozenset({"summary", "queued", "failed", "oldest_enqueued_at"} if self.is_stale else ())
+
 
 @dataclass(frozen=True, slots=True)
 class OverviewPage(Page):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from typing import ClassVar
 
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.queue import BackendSummary, QueueSummary, by_trouble
@@ -39,8 +40,9 @@ class QueueRow:
 
 @dataclass(frozen=True, slots=True)
 class DownRow:
-    """A backend that did not answer: why, and what was last known of it."""
+    """A backend that did not answer: why, and what was last known of it, which each process knows by itself."""
 
+    momentary: ClassVar[frozenset[str]] = frozenset({"queues", "queued"})
     mark: Mark
     problem: Problem
     queues: tuple[QueueSummary, ...] = ()

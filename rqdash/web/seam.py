@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -34,10 +35,14 @@ NEEDED = {
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a view said, and the profile it said it of: by the time it is rendered, the name may point elsewhere."""
+    """What a view said, and the profile it said it of: by the time it is rendered, the name may point elsewhere.
+
+    read_at: when the oldest value in it was read from a backend, None when that is not known or there is none.
+    """
 
     result: Result
     profile: Profile | None = None
+    read_at: datetime | None = None
 
 
 def answer(services: Services, route: Route, raw: Raw, caller: Caller, *, is_poll: bool) -> Answered:
@@ -47,10 +52,10 @@ def answer(services: Services, route: Route, raw: Raw, caller: Caller, *, is_pol
     if route.scope is Scope.ONE:
         return _of_one(services, route, raw, caller, params=params, is_poll=is_poll)
     arguments: dict[str, Any] = _needed(services, route, caller)
-    call = partial(route.view, params, caller, **arguments)
-    if route.scope is Scope.MANY:
-        call = partial(route.view, _many(services, raw, caller, is_poll=is_poll), params, caller, **arguments)
-    return Answered(_recorded(services, route, raw, caller, call) if route.audit else call())
+    many = (_many(services, raw, caller, is_poll=is_poll),) if route.scope is Scope.MANY else ()
+    call = partial(route.view, *many, params, caller, **arguments)
+    result = _recorded(services, route, raw, caller, call) if route.audit else call()
+    return Answered(result, read_at=min((moment for one in many for moment in one.read_at), default=None))
 
 
 def admit(services: Services, route: Route, raw: Raw, caller: Caller) -> None:
@@ -112,7 +117,7 @@ def _of_one(services: Services, route: Route, raw: Raw, caller: Caller, *, param
 
         key = f"{route.endpoint} {params!r}" if is_poll else route.endpoint
         result = services.gatherer.one(backend, call, key=key, max_age_s=POLL_MAX_AGE_S if is_poll else 0.0)
-        return Answered(result, backend.profile)
+        return Answered(result, backend.profile, getattr(result, "as_of", None))
     _check_endpoint(backend, raw)
     services.gatherer.refuse_resting(backend)
     with backend.reachable():

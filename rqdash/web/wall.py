@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from rqdash.model import worker as workers_model
 from rqdash.model.reply import Problem, Reply
@@ -68,8 +69,9 @@ class Without:
 
 @dataclass(frozen=True, slots=True)
 class DownWorkers:
-    """A backend that did not answer, with how many workers it last had."""
+    """A backend that did not answer, with how many workers it last had, as far as this process knows."""
 
+    momentary: ClassVar[frozenset[str]] = frozenset({"last_known"})
     mark: Mark
     problem: Problem
     last_known: int | None
