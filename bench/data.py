@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import redis
@@ -13,7 +14,6 @@ from redis.retry import Retry
 
 from bench.cases import HOT, Case
 from bench.floor import Floor, floor
-from bench.timing import Timing, timing
 from bench.views import view
 from rqdash.backends.backend import Backend, Command
 from rqdash.backends.gather import Gatherer
@@ -57,16 +57,19 @@ def query(backend: Backend, case: Case) -> Callable[[], object]:
     }[case.kind]
 
 
-def waiting(backend: Clocked, call: Callable[[], object], *, most: int, within_s: float) -> Timing:
-    """How long a query waits for its replies, of as many calls."""
-    took: list[float] = []
-    until_s = time.perf_counter() + within_s
-    call()
-    while not took or (len(took) < most and time.perf_counter() < until_s):
-        before_s = backend.waited_s
-        call()
-        took.append(backend.waited_s - before_s)
-    return timing(took)
+@dataclass(slots=True)
+class Query:
+    """Our query of a page, to be called again and again; waited_s is how long each call waited for its replies."""
+
+    backend: Clocked
+    ask: Callable[[], object]
+    waited_s: list[float] = field(default_factory=list)
+
+    def __call__(self) -> object:
+        before_s = self.backend.waited_s
+        found = self.ask()
+        self.waited_s.append(self.backend.waited_s - before_s)
+        return found
 
 
 @contextmanager
@@ -76,10 +79,10 @@ def floor_of(port: int) -> Iterator[Floor]:
 
 
 @contextmanager
-def querying(port: int, case: Case) -> Iterator[Callable[[], object]]:
+def querying(port: int, case: Case) -> Iterator[Query]:
     """Our query over connections of its own."""
     with clocked(port) as backend:
-        yield query(backend, case)
+        yield Query(backend, query(backend, case))
 
 
 @contextmanager

@@ -97,6 +97,10 @@ for i, registry in ipairs({'wip', 'scheduled', 'deferred', 'failed', 'finished',
 end
 local worker = redis.call('HGET', key, 'worker_name')
 row[16] = worker and redis.call('HMGET', 'rq:worker:' .. worker, 'birth', 'death')
+local listening = redis.call('SRANDMEMBER', 'rq:workers:' .. origin)
+row[17], row[18] = redis.call('EXISTS', 'rq:suspended'), redis.call('EXISTS', 'rq:scheduler-lock:' .. origin)
+row[19], row[20] = redis.call('SCARD', 'rq:workers:' .. origin), listening and redis.call('HMGET', listening, 'birth', 'state')
+row[21], row[22] = redis.call('SCARD', key .. ':dependents'), redis.call('SCARD', 'rq:job::' .. id .. ':dependencies')
 return row
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from bench.cases import Case
 from bench.delay import Delayed, delayed
 from bench.harm import Harm, Watch, watch
 from bench.sites import PageFailed, Site
-from bench.timing import SLOW_S, Timing, timed, together
+from bench.timing import SLOW_S, Timing, in_turns, timed, timing, together
 from rqdash.demo.servers import Server
 
 CLIENTS = 8
@@ -71,97 +71,123 @@ class Run:
 
 
 def run(server: Server, cases: Sequence[Case], pace: Pace) -> Run:
-    """Measures every page of every site: first with the server at hand, then through the proxy."""
+    """Measures every page of every site: first with the server at hand, then through the proxy.
+
+    All sites run side by side and take turns: what else the machine does meanwhile is felt by both sides of every ratio.
+    """
     whole = Run(server, cases, pace)
-    _bare(whole, server.port, one="one", many="many")
-    with watch(server) as watcher:
-        for site in _sites(whole, server.port):
-            for case in cases:
-                _at_hand(whole, site, case, watcher)
-            if site.pids:
-                whole.serving = memory.taken(site.pids)
-    with delayed(server.port, delay_ms=DELAY_MS) as proxy:
+    with watch(server) as watcher, _sites(whole, server.port) as found:
+        for case in cases:
+            _at_hand(whole, found, case, watcher)
+        whole.serving = memory.taken(found[0].pids)
+    with delayed(server.port, delay_ms=DELAY_MS) as proxy, _sites(whole, proxy.port) as found:
         with data.floor_of(proxy.port) as floor:
             whole.delay_ms = timed(floor.ping, most=50, within_s=1).median_ms
-        _bare(whole, proxy.port, one="delayed_one", many="delayed_many")
-        for site in _sites(whole, proxy.port):
-            for case in cases:
-                _from_afar(whole, site, case, proxy)
+        for case in cases:
+            _from_afar(whole, found, case, proxy)
+        if pace.rivals:
+            _of_rq(whole, server.port, field="one")
+            _of_rq(whole, proxy.port, field="delayed_one")
     return whole
 
 
-def _sites(whole: Run, port: int) -> Iterator[Site]:
-    """Each web server while it runs, one after the other; port is where they reach the data."""
-    yield from _while_open(lambda: sites.ours(whole.server, port=port))
-    if whole.pace.rivals:
-        yield from _while_open(lambda: sites.rq_dashboard(port=port))
-        yield from _while_open(lambda: sites.rq_dashboard_fast(port=port))
-
-
-def _while_open(start: Callable[[], Any]) -> Iterator[Site]:
+@contextmanager
+def _sites(whole: Run, port: int) -> Iterator[list[Site]]:
+    """The web servers while they run, ours first; port is where they reach the data."""
     with ExitStack() as stack:
-        yield from stack.enter_context(start())
+        found = [*stack.enter_context(sites.ours(whole.server, port=port))]
+        if whole.pace.rivals:
+            found += [*stack.enter_context(sites.rq_dashboard(port=port)), *stack.enter_context(sites.rq_dashboard_fast(port=port))]
+        yield found
 
 
-def _bare(whole: Run, port: int, *, one: str, many: str) -> None:
-    """The readers without a web server. Threads of one process share the interpreter, so several of RQ's API are not measured."""
-    pace = whole.pace
-    for case in whole.cases:
-        whole.note(FLOOR, case, **_both(partial(data.barely, port, case), pace, one=one, many=many))
-        whole.note(VALUES, case, **_both(partial(data.querying, port, case), pace, one=one, many=many))
-        with data.clocked(port) as backend:
-            waited = data.waiting(backend, data.query(backend, case), most=pace.most, within_s=pace.within_s)
-        whole.note(READ, case, **{one: waited})
-    if pace.rivals:
-        for case, timing in zip(whole.cases, api.timed(port, whole.cases, most=pace.most, within_s=pace.within_s), strict=True):
-            whole.note(RQ_API, case, **{one: timing})
-
-
-def _both(client: Client, pace: Pace, *, one: str, many: str) -> dict[str, Timing]:
-    with client() as call:
-        alone = timed(call, most=pace.most, within_s=pace.within_s)
-    return {one: alone, many: together(client, pace.clients, most=pace.most * 2, within_s=pace.within_s)}
-
-
-def _at_hand(whole: Run, site: Site, case: Case, watcher: Watch) -> None:
-    if site.path(case) is None:
-        whole.note(site.name, case, problem="it has no such page")
-        return
-    pace = whole.pace
-    try:
-        with site.reader(case) as read:
-            body = read()
-            whole.note(site.name, case, rows=site.rows(case, body), body_bytes=len(body))
-            one = timed(read, most=pace.most, within_s=pace.within_s)
-        whole.note(site.name, case, one=one)
-        if _is_worth_many(one):
+def _at_hand(whole: Run, found: Sequence[Site], case: Case, watcher: Watch) -> None:
+    pages = [site for site in found if _is_read(whole, site, case)]
+    alone = _alone(whole, pages, case, port=whole.server.port, field="one")
+    for name, client in _bare(whole.server.port, case).items():
+        whole.note(name, case, many=_crowd(whole, client))
+    for site in pages:
+        if _is_worth_many(alone.get(site.name)):
             with watcher.felt() as harm:
-                many = together(partial(site.reader, case), pace.clients, most=pace.most * 2, within_s=pace.within_s)
-            whole.note(site.name, case, many=many, harm=harm)
-    except PageFailed as error:
-        whole.note(site.name, case, problem=f"answered {error}")
+                _many(whole, site, case, field="many")
+            whole.note(site.name, case, harm=harm)
 
 
-def _from_afar(whole: Run, site: Site, case: Case, proxy: Delayed) -> None:
-    known, pace = whole.measured[site.name, case.name], whole.pace
-    if known.one is None or known.one.median_ms > SLOW_S * 1000:
-        return
-    try:
+def _from_afar(whole: Run, found: Sequence[Site], case: Case, proxy: Delayed) -> None:
+    known = [whole.measured[site.name, case.name] for site in found]
+    pages = [site for site, page in zip(found, known, strict=True) if page.one is not None and page.one.median_ms <= SLOW_S * 1000]
+    for site in pages:
         with site.reader(case) as read:
             read()
             proxy.count()
             read()
             passed = proxy.told()
-            whole.note(site.name, case, commands=passed.commands, turns=passed.turns)
-            one = timed(read, most=pace.most, within_s=pace.within_s)
-        whole.note(site.name, case, delayed_one=one)
-        if _is_worth_many(one):
-            many = together(partial(site.reader, case), pace.clients, most=pace.most * 2, within_s=pace.within_s)
-            whole.note(site.name, case, delayed_many=many)
+        whole.note(site.name, case, commands=passed.commands, turns=passed.turns)
+    alone = _alone(whole, pages, case, port=proxy.port, field="delayed_one")
+    for name, client in _bare(proxy.port, case).items():
+        whole.note(name, case, delayed_many=_crowd(whole, client))
+    for site in pages:
+        if _is_worth_many(alone.get(site.name)):
+            _many(whole, site, case, field="delayed_many")
+
+
+def _is_read(whole: Run, site: Site, case: Case) -> bool:
+    """Whether a site answers with this page, of which the rows and the size are noted."""
+    if site.path(case) is None:
+        whole.note(site.name, case, problem="it has no such page")
+        return False
+    try:
+        with site.reader(case) as read:
+            body = read()
     except PageFailed as error:
-        whole.note(site.name, case, problem=f"with the delay it answered {error}")
+        whole.note(site.name, case, problem=f"answered {error}")
+        return False
+    whole.note(site.name, case, rows=site.rows(case, body), body_bytes=len(body))
+    return True
 
 
-def _is_worth_many(one: Timing) -> bool:
+def _alone(whole: Run, pages: Sequence[Site], case: Case, *, port: int, field: str) -> dict[str, Timing]:
+    """One client of each reader, which take turns. Raises what a reader without a web server raised."""
+    with ExitStack() as stack:
+        ours = stack.enter_context(data.querying(port, case))
+        calls: dict[str, Callable[[], object]] = {FLOOR: stack.enter_context(data.barely(port, case)), VALUES: ours}
+        calls |= {site.name: stack.enter_context(site.reader(case)) for site in pages}
+        found = in_turns(calls, most=whole.pace.most, within_s=whole.pace.within_s)
+    timings = {READ: timing(ours.waited_s[1:] or ours.waited_s)}
+    for name, outcome in found.items():
+        if isinstance(outcome, Timing):
+            timings[name] = outcome
+        elif isinstance(outcome, PageFailed):
+            whole.note(name, case, problem=f"answered {outcome}")
+        else:
+            raise outcome
+    for name, one in timings.items():
+        whole.note(name, case, **{field: one})
+    return timings
+
+
+def _bare(port: int, case: Case) -> dict[str, Client]:
+    """The readers without a web server. Threads of one process share the interpreter, so several of RQ's API are not measured."""
+    return {FLOOR: partial(data.barely, port, case), VALUES: partial(data.querying, port, case)}
+
+
+def _crowd(whole: Run, client: Client) -> Timing:
+    return together(client, whole.pace.clients, most=whole.pace.most * 2, within_s=whole.pace.within_s)
+
+
+def _many(whole: Run, site: Site, case: Case, *, field: str) -> None:
+    try:
+        whole.note(site.name, case, **{field: _crowd(whole, partial(site.reader, case))})
+    except PageFailed as error:
+        whole.note(site.name, case, problem=f"answered {error} to {whole.pace.clients} clients")
+
+
+def _of_rq(whole: Run, port: int, *, field: str) -> None:
+    pace = whole.pace
+    for case, one in zip(whole.cases, api.timed(port, whole.cases, most=pace.most, within_s=pace.within_s), strict=True):
+        whole.note(RQ_API, case, **{field: one})
+
+
+def _is_worth_many(one: Timing | None) -> bool:
     """Clients at once take their number of times as long where requests wait for each other."""
-    return one.median_ms < SLOW_S * 200
+    return one is not None and one.median_ms < SLOW_S * 200

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from statistics import median, quantiles
 
 Call = Callable[[], object]
 
+TURNS = 5
+"""Of each call among several that take turns."""
+WARM_S = 0.05
+"""A call that takes longer is not made once more to warm up."""
 SLOW_S = 5.0
 """A call that takes longer is made once, and not by several clients."""
 
@@ -37,6 +42,36 @@ def timed(call: Call, *, most: int, within_s: float) -> Timing:
     while len(took) < most and time.perf_counter() < until_s:
         took.append(_took_s(call))
     return timing(took)
+
+
+def in_turns(calls: Mapping[str, Call], *, most: int, within_s: float) -> dict[str, Timing | Exception]:
+    """The same of several calls that take turns of some calls each, so that all feel alike what else the machine does; by their names.
+
+    One that has made its calls, or taken within_s in all, is left out of further turns. One that raises is left out too: its error
+    stands for it.
+    """
+    took: dict[str, list[float]] = {name: [] for name in calls}
+    failed: dict[str, Timing | Exception] = {}
+    left = list(calls)
+    while left:
+        for name in left:
+            try:
+                took[name] += _turn(calls[name], at_once=math.ceil(most / TURNS), within_s=within_s / TURNS)
+            except Exception as error:  # noqa: BLE001  whoever asked decides what an error of each means
+                failed[name] = error
+        left = [name for name in left if name not in failed and len(took[name]) < most and sum(took[name]) < within_s]
+    return {name: failed.get(name) or timing(took[name]) for name in calls}
+
+
+def _turn(call: Call, *, at_once: int, within_s: float) -> list[float]:
+    """Some calls one after the other. The first warms up, as a client that goes on reading finds it, unless there is time for no other."""
+    first_s = _took_s(call)
+    if first_s > max(within_s, WARM_S):
+        return [first_s]
+    took = [_took_s(call)]
+    while len(took) < at_once and sum(took) < within_s:
+        took.append(_took_s(call))
+    return took
 
 
 def together(client: Callable[[], AbstractContextManager[Call]], count: int, *, most: int, within_s: float) -> Timing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from rqdash import __version__, logs
 from rqdash.access.access import Access, open_access
+from rqdash.access.keeper import Keeper
 from rqdash.access.pace import Pace
 from rqdash.backends.backend import Backend
 from rqdash.backends.backends import Backends
@@ -27,6 +29,9 @@ from rqdash.backends.guard import guard
 from rqdash.backends.policy import TargetPolicy
 from rqdash.backends.probe import probe
 from rqdash.errors import Conflict, Refused, Stale
+from rqdash.history.archive import Archive
+from rqdash.history.reading import Reading
+from rqdash.history.recorder import Recorder
 from rqdash.model.profile import Profile, Secrets
 from rqdash.operations.records import Records
 from rqdash.operations.requests import Operations
@@ -41,12 +46,13 @@ from rqdash.settings import settings as read_settings
 from rqdash.store import open_store
 from rqdash.store.keys import session_key
 from rqdash.store.leases import Leases
-from rqdash.web import assets, filters
+from rqdash.web import assets, filters, templating
 from rqdash.web.binding import POLL_HEADER, Binding
 from rqdash.web.failing import handle_errors
 from rqdash.web.pages import ROUTES
 from rqdash.web.security import secured
 from rqdash.web.services import Services
+from rqdash.web.trends import Trends
 from rqdash.web.trials import A_MINUTE, Trials
 
 FORM_BYTES = 1024 * 1024
@@ -57,6 +63,7 @@ def create_app(settings: Settings | None = None, *, backends: Mapping[str, Backe
 
     backends and access take the place of what would be made: tests hand in their own. Raises SettingsError or StoreError.
     """
+    is_served = settings is None
     if settings is None:
         settings = read_settings(os.environ)
         logs.configure(settings.log_level)
@@ -64,6 +71,10 @@ def create_app(settings: Settings | None = None, *, backends: Mapping[str, Backe
     app = flask_app(settings, services)
     if settings.background == "threads":
         _run_beside(app, background(settings, services))
+    if is_served:
+        # What is loaded by now stays as long as the process: looking through it for garbage would make some request wait 0.1 s.
+        gc.collect()
+        gc.freeze()
     return app
 
 
@@ -87,6 +98,9 @@ def _services(settings: Settings, backends: Mapping[str, Backend] | None, access
             "tester": Trials(partial(probe, policy=policy), Pace(store, "test", most=A_MINUTE)),
             "pending": PendingImports(store, open_vault(store)),
             "operations": Operations(Records(store), live, entrance.audit),
+            "archive": (archive := Archive(store)),
+            "history": (reading := Reading(archive)),
+            "trends": Trends(reading),
         },
     )
 
@@ -95,8 +109,11 @@ def background(settings: Settings, services: Services | None = None) -> Sequence
     """What goes on beside the requests, or, without services, in a process of its own."""
     services = services or _services(settings, None, None)
     operations = services.others["operations"]
-    sweeper = Sweeper(services.backends, Leases(operations.records.store), services.access.audit)
-    return (Planner(operations), Runner(operations), sweeper)
+    leases = Leases(operations.records.store)
+    sweeper = Sweeper(services.backends, leases, services.access.audit)
+    recorder = Recorder(services.backends, services.gatherer, leases, services.others["archive"])
+    keeper = Keeper(services.access.audit, leases)
+    return (Planner(operations), Runner(operations), sweeper, recorder, keeper)
 
 
 def _run_beside(app: Flask, parts: Sequence[Part]) -> None:
@@ -124,12 +141,14 @@ def live_backend(profiles: Profiles, policy: TargetPolicy, profile: Profile) -> 
 def flask_app(settings: Settings, services: Services) -> Flask:
     """Flask around the services: templates, security, and every route as a page and as JSON."""
     app = Flask("rqdash", template_folder=str(folder("templates")), static_folder=None)
+    app.jinja_environment = templating.FlatEnvironment
     assets.install(app, folder("static"))
     app.config.update(_config(settings))
     app.session_interface = FormCookie(settings)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     filters.install(app)
+    templating.install(app)
     binding = Binding(app, services, csrf=CSRFProtect(app), is_cookie_secure=lambda: _is_secure(settings))
     # After CSRFProtect, which sets a token of its own.
     app.jinja_env.globals.update(csrf_token=_form_token, version=__version__)

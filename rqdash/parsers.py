@@ -79,6 +79,15 @@ def lifetime(text: str) -> int:
     return length_s
 
 
+def keeping(text: str) -> int:
+    """A number of days such as 400d, in seconds."""
+    found = re.fullmatch(r"([0-9]{1,4})d", text)
+    days = int(found[1]) if found else 0
+    if not 1 <= days <= 3650:
+        raise Mistake("it is not a number of days from 1d to 3650d, such as 400d.")
+    return days * 86400
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """One of some words, as they are written there."""
 

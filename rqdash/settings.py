@@ -39,6 +39,7 @@ class Settings:
     trusted_proxies: int = 0
     trusted_hosts: tuple[str, ...] = ()
     read_deadline_s: float = 2.0
+    activity_keep_s: int = 400 * 86400
     background: str = "threads"
     log_level: str = "INFO"
 
@@ -186,6 +187,13 @@ VARIABLES = (
         "Seconds a page waits for its backends, 0.5 to 10; a backend that is later is shown as slow.",
         "read_deadline_s",
         parsers.seconds(0.5, 10),
+    ),
+    Variable(
+        "RQDASH_ACTIVITY_KEEP",
+        "400d",
+        "How long the audit log keeps what was done, 1d to 3650d; older rows are removed within a day (docs/access.md).",
+        "activity_keep_s",
+        parsers.keeping,
     ),
     Variable(
         "RQDASH_BACKGROUND",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ class Eventful(Backend):
 
     after: Callable[[int, Call], object] = staticmethod(lambda _number, _call: None)
     writes = 0
+
+    def write_ahead(self, calls: Iterator[Call]) -> Generator[object]:
+        """One after the other, so that each is an event of its own."""
+        for call in calls:
+            yield self.write(call)
 
     def write(self, call: Call) -> object:
         reply = super().write(call)

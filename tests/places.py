@@ -18,6 +18,7 @@ Reach = Callable[[Page, Shown], object]
 ADMIN, VIEWER, NEWCOMER, STRANGER = "admin", "viewer", "newcomer", "stranger"
 """Who looks: a newcomer is an admin who was given no backend to see, as on the first day."""
 QUEUE = "webhooks"
+WORKER = "webhooks-7d9f8c6b5d-x2kqp.1.af0123456789"
 SETTINGS = """import os
 SENTINEL: {
     'INSTANCES': [('sentinel-1.eu-central-1.internal.example', 26379), ('sentinel-2.eu-central-1.internal.example', 26379), 'bad host'],
@@ -68,6 +69,24 @@ def asked(verb: str, *, backend: str = LIVE, registry: str = "queued") -> Reach:
         press(page, f"{verb}…", exact=False)
 
     return reach
+
+
+def told(command: str, *, backend: str = LIVE) -> Reach:
+    """The question that a command to a worker asks."""
+
+    def reach(page: Page, shown: Shown) -> None:
+        page.goto(shown.of(backend, "worker", name=WORKER))
+        press(page, f"{command}…")
+
+    return reach
+
+
+def asked_of_many(page: Page, shown: Shown) -> None:
+    """The question about ticked rows of a list over all backends."""
+    page.goto(shown.address("/failures"))
+    for row in (0, 1, 2):
+        page.locator("input[name=id]").nth(row).check()
+    press(page, "Delete…")
 
 
 def emptying(page: Page, shown: Shown) -> None:
@@ -187,6 +206,39 @@ def two_passwords(page: Page, shown: Shown) -> None:
     press(page, "Change the password", exact=False)
 
 
+def added(page: Page, shown: Shown) -> None:
+    """A person who was just added, with the link that is shown once; each browser adds another."""
+    page.goto(shown.address("/people"))
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    page.get_by_label("Name", exact=True).fill(f"nia-{width}")
+    page.get_by_label("Backends", exact=True).fill("operator:orders-*, viewer:env:prod")
+    press(page, "Add and make a link")
+
+
+def opened_row(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/activity"))
+    page.locator("tbody summary").first.click()
+
+
+def a_person(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/people"))
+    page.get_by_role("link", name=VIEWER, exact=True).click()
+    page.get_by_role("heading", name="Role and backends").wait_for()
+
+
+def the_last_admin(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/people"))
+    page.get_by_role("link", name=ADMIN, exact=True).click()
+    press(page, "Disable")
+
+
+def token_made(page: Page, shown: Shown) -> None:
+    page.goto(shown.address("/tokens"))
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    page.get_by_label("Name", exact=True).fill(f"exporter-{width}")
+    press(page, "Make the token")
+
+
 LISTS = tuple(Place(f"queue, {registry}", of(LIVE, "queue", name=QUEUE, registry=registry.value)) for registry in TABS)
 HOSTILE_LISTS = tuple(
     Place(f"queue {name[:12]!a}", of(ODD, "queue", name=names.ref(name), registry="failed"))
@@ -264,6 +316,16 @@ PLACES = (
     Place("workers, filtered", at("/workers", q="queue:webhooks -nothing")),
     Place("workers, lost", at("/workers", state="lost", backend=ODD)),
     Place("workers, none", at("/workers", backend=EMPTY)),
+    Place("workers, by queue", at("/workers", group="queue")),
+    Place("workers, by host", at("/workers", group="host", backend=ODD)),
+    Place("workers, tiles", at("/workers", view="tiles")),
+    Place("worker", of(LIVE, "worker", name=WORKER)),
+    Place("worker, hostile", of(ODD, "worker", name=f"w {HOSTILE[0]}")),
+    Place("worker, lost", of(ODD, "worker", name="lost-1")),
+    Place("worker, viewer", of(LIVE, "worker", name=WORKER), who=VIEWER),
+    Place("worker, unknown", of(LIVE, "worker", name="nobody"), 404),
+    Place("worker, shut down", told("Shut down")),
+    Place("worker, kill, protected", told("Kill work horse", backend=PROTECTED)),
     Place("schedule", at("/schedule")),
     Place("schedule, of hostile names", at("/schedule", backend=ODD)),
     Place("schedule, filtered", at("/schedule", q="queue:digests -nothing")),
@@ -275,8 +337,25 @@ PLACES = (
     Place("groups", at("/groups")),
     Place("groups, viewer", at("/groups", q="partner"), who=VIEWER),
     Place("groups, none", at("/groups", backend=EMPTY)),
+    Place("insights", at("/insights")),
+    Place("insights, a queue", at("/insights", backend=ODD, queue=HOSTILE[0], range="24h")),
+    Place("insights, no profile", at("/insights"), who=NEWCOMER),
+    Place("queue, its history", of(LIVE, "queue", name=QUEUE, range="1h", rows="all")),
     Place("connections", at("/connections")),
     Place("connections, none", at("/connections"), who=NEWCOMER),
+    Place("activity", at("/activity")),
+    Place("activity, opened", opened_row),
+    Place("activity, narrowed", at("/activity", verb="*", since="24h", on=LIVE)),
+    Place("activity, mistaken", at("/activity", since="yesterday")),
+    Place("activity, nothing", at("/activity", q="nobody did this")),
+    Place("people", at("/people")),
+    Place("people, added", added),
+    Place("people, refused", at("/people"), 403, NEWCOMER),
+    Place("person", a_person),
+    Place("person, unknown", at("/people/nobody"), 404),
+    Place("person, the last admin", the_last_admin, 409),
+    Place("tokens", at("/tokens")),
+    Place("tokens, made", token_made),
     Place("connections, refused", at("/connections"), 403, VIEWER),
     Place("connection", at(f"/connections/{PROTECTED}")),
     Place("connection, down", at(f"/connections/{DEAD}")),
@@ -302,6 +381,7 @@ PLACES = (
     Place("connection delete", at(f"/connections/{PROTECTED}/delete")),
     Place("connection delete, wrong name", deleted_wrongly, 400),
     Place("confirm delete", asked("Delete")),
+    Place("confirm delete, of many", asked_of_many),
     Place("confirm cancel", asked("Cancel")),
     Place("confirm move", asked("Move", registry="failed")),
     Place("confirm move, protected", asked("Move", backend=PROTECTED)),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ from rqdash.model.caller import Role
 from rqdash.model.profile import Profile
 from rqdash.profiles.registry import Profiles, open_profiles
 from rqdash.settings import Settings
-from rqdash.store import open_store
-from tests.processes import wait_until
+from rqdash.store import Store, open_store
+from tests.processes import descendants, wait_until
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,6 +47,7 @@ class Served:
     access: Access
     token: str = ""
     process: subprocess.Popen[bytes] | None = None
+    store: Store | None = None
     _local: threading.local = field(default_factory=threading.local, repr=False)
 
     @property
@@ -66,6 +69,27 @@ class Served:
             self.process.terminate()
             self.process.wait(30)
             self.process = None
+
+    def kill(self) -> None:
+        """Ends every process of it by SIGKILL, as a host that loses its power does."""
+        self._signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait(30)
+            self.process = None
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Every process of it stands still for as long as the block lasts."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        for pid in (self.process.pid, *(child.pid for child in descendants(self.process.pid))):
+            os.kill(pid, number)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None) -> Answer:
         """One request of an API caller, on this thread's own kept connection."""
@@ -108,13 +132,13 @@ class Served:
             probe.close()
 
 
-def served(data_dir: Path, backends: Mapping[str, Server], **profile: Any) -> Served:
-    """A dashboard, not started yet, with a profile for each server and an admin's token."""
+def served(data_dir: Path, backends: Mapping[str, Server], *, url: str = "", **profile: Any) -> Served:
+    """A dashboard, not started yet, with a profile for each server and an admin's token; url is its database's, "" for SQLite."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    settings = Settings(data_dir=data_dir)
-    store = open_store("", data_dir=data_dir)
+    settings = Settings(data_dir=data_dir, database_url=url)
+    store = open_store(url, data_dir=data_dir)
     profiles, access = open_profiles(store, settings), open_access(store, settings)
     for name, server in backends.items():
         profiles.create(Profile(name=name, host=HOST, port=server.port, **profile), by="test")
-    token = access.tokens.add("test", role=Role.ADMIN)
-    return Served(data_dir, free_port(), profiles, access, token)
+    token = access.tokens.add(f"test-{data_dir.name}", role=Role.ADMIN)
+    return Served(data_dir, free_port(), profiles, access, token, store=store)

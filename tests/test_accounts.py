@@ -128,11 +128,11 @@ def test_a_new_password_ends_every_session_and_link_and_the_old_password(access:
 
 
 def test_a_role_and_grants_count_from_the_next_request_on(access: Access) -> None:
+    access.accounts.add("root", role=Role.ADMIN, password=None)
     access.accounts.add("mira", role=Role.ADMIN, password=PASSWORD)
     token = sign_in(access, "mira", password=PASSWORD, address=HOME, now=NOW)
 
-    access.accounts.set_role("mira", Role.VIEWER)
-    access.accounts.set_grants("mira", ("staging",))
+    access.accounts.change("mira", role=Role.VIEWER, grants=("staging",))
 
     caller = access.sessions.caller(token, NOW)
     assert caller is not None

@@ -90,7 +90,7 @@ def test_a_list_is_looked_through_once_for_many_batches(redis_client: redis.Redi
     used = redis_client.info("commandstats")
     assert used["cmdstat_evalsha"]["calls"] <= 10
     assert used["cmdstat_lrem"]["calls"] == 4
-    assert used["cmdstat_lrange"]["calls"] <= 8
+    assert used["cmdstat_lrange"]["calls"] <= 12
 
 
 def test_a_repeat_on_a_long_list_changes_nothing(redis_client: redis.Redis, backend: Backend, ids: list[str]) -> None:

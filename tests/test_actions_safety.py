@@ -70,18 +70,22 @@ def hurried(server: Server) -> Iterator[Backend]:
 
 def test_a_batch_without_an_answer_is_unknown_and_no_more_are_sent(server: Server, redis_client: redis.Redis, hurried: Backend) -> None:
     ids = fill(redis_client, 450)
-    hurried.guard = Freeze(server, at=2)
+    hurried.guard = Freeze(server, at=3)
     witness = Witness()
 
     outcome = cancel(hurried, witness, queue="mail", registry=Registry.QUEUED, ids=ids)
 
-    assert verdicts(outcome) == ["done"] * 200 + ["unknown"] * 200
-    assert outcome.left == 50
+    # Two calls are under way at once; whether the server had answered the second when it froze is a matter of its scheduling.
+    first, second, third = (set(verdicts(outcome)[start : start + 100]) for start in (0, 100, 200))
+    assert (first, third) == ({"done"}, {"unknown"})
+    assert second in ({"done"}, {"unknown"})
+    assert outcome.left == (150 if second == {"unknown"} else 50)
     assert outcome.problem
-    assert [(row.status, row.outcomes) for row in witness.rows] == [("unknown_result", {"done": 200, "unknown": 200})]
+    assert [row.status for row in witness.rows] == ["unknown_result"]
     server.resume()
-    assert redis_client.zcard("rq:canceled:mail") in (200, 400)
-    assert redis_client.lrange("rq:queue:mail", -50, -1) == [job_id.encode() for job_id in ids[400:]]
+    assert redis_client.zcard("rq:canceled:mail") + redis_client.llen("rq:queue:mail") == 450
+    assert redis_client.zcard("rq:canceled:mail") >= outcome.done
+    assert redis_client.lrange("rq:queue:mail", -outcome.left, -1) == [job_id.encode() for job_id in ids[-outcome.left :]]
 
 
 def test_emptying_without_an_answer_says_how_much_is_unknown(server: Server, redis_client: redis.Redis, hurried: Backend) -> None:
@@ -112,8 +116,8 @@ def test_a_switch_of_the_master_half_way_leaves_the_rest(redis_client: redis.Red
 
     outcome = delete(backend, witness, queue="mail", registry=Registry.QUEUED, ids=ids)
 
-    assert (outcome.done, outcome.left) == (200, 250)
-    assert [(row.status, row.outcomes) for row in witness.rows] == [("switching", {"done": 200})]
+    assert (outcome.done, outcome.left) == (100, 350)
+    assert [(row.status, row.outcomes) for row in witness.rows] == [("switching", {"done": 100})]
 
 
 def test_a_switch_of_the_master_before_anything_was_done_is_raised(redis_client: redis.Redis, backend: Backend) -> None:

@@ -75,6 +75,18 @@ def test_accounts_are_listed_with_role_and_backends(run: Run) -> None:
     assert listed.stdout.splitlines()[1].split() == ["ada", "operator", "mail", "staging-*"]
 
 
+def test_a_grant_may_name_a_role_of_its_own(run: Run, access: Access) -> None:
+    made = run("user", "add", "ada", "--grant", "operator:orders-*", "--grant", "viewer:env:prod", "--password-stdin", stdin=PASSWORD)
+    token = run("token", "add", "ci", "--role", "operator", "--grant", "orders-*", "--grant", "viewer:env:prod")
+
+    account, caller = access.accounts.get("ada"), access.tokens.caller(token.stdout.strip(), datetime.now(UTC))
+    assert made.exit_code == 0
+    assert (account.role, account.grants) == (Role.VIEWER, ("operator:orders-*", "viewer:env:prod"))
+    assert caller is not None
+    assert [caller.role_on(name) for name in ("orders-1", "mail")] == [Role.OPERATOR, None]
+    assert access.audit.entries()[1].values == {"name": "ada", "role": "viewer", "grants": "operator:orders-*, viewer:env:prod"}
+
+
 def test_a_new_password_replaces_the_old_one(run: Run, access: Access) -> None:
     access.accounts.add("ada", role=Role.VIEWER, password=PASSWORD)
 
@@ -169,6 +181,7 @@ def test_keys_are_made_once(run: Run, data_dir: Path) -> None:
         ("user", "disable", "nobody"),
         ("user", "add", "two words", "--role", "viewer", "--password-stdin"),
         ("token", "add", "ci", "--role", "viewer", "--backends", "NOT A GLOB"),
+        ("user", "add", "ada", "--grant", "orders-*", "--password-stdin"),
         ("token", "revoke", "nothing"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, Page, Request
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, Page, Request
 from rqdash.model.caller import Role
 from tests.browsed import LIVE, Shown, fill, shown
 from tests.browser import Watched, chromium, context, watched
-from tests.stored import Stored
+from tests.stored import Stored, iso
 
 HEIGHT = 500
 POLLS, MORPHS = 50, 4
@@ -238,3 +239,22 @@ def test_a_page_that_cannot_be_refreshed_says_so_and_asks_less_often(desk: Watch
         if page.locator("#stamp.warm").count() == 0:
             break
     assert page.locator("#stamp.warm").count() == 0
+
+
+def test_the_time_of_a_running_job_moves_against_its_limit_without_being_asked_for(desk: Watched, dashboard: Shown, churn: Stored) -> None:
+    page, execution, now = desk.page, "a" * 32, datetime.now(UTC)
+    churn.running(churn.worker("steady", state="busy", queues="steady"), "long", queue="steady", execution=execution)
+    churn.client.hset(churn.keys.job("long"), mapping={"started_at": iso(now), "timeout": 600})
+    churn.client.hset(churn.keys.execution(f"long:{execution}"), "created_at", now.timestamp())
+    page.goto(dashboard.address("/workers", backend=LIVE, q="worker:steady"))
+    page.keyboard.press("p")
+    meter = page.locator("tr", has_text="steady").locator("svg[data-from]")
+
+    page.clock.run_for(300_000)
+    half = float(meter.locator("rect").last.get_attribute("width") or 0)
+    page.clock.run_for(270_000)
+
+    assert 54 < half < 60
+    assert "meter--near" in (meter.get_attribute("class") or "")
+    assert page.locator("tr", has_text="steady").locator(".warm").inner_text().startswith("9 m")
+    assert desk.errors() == []

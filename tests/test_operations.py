@@ -134,7 +134,10 @@ def test_the_preview_shows_counts_samples_and_what_is_left_alone_and_why(operati
 
     (part,) = preview.parts
     assert (part.name, part.matched, part.problem) == ("live", 7, "")
-    assert dict(part.excluded) == {"started, which are with a worker": 1, "queued, which cannot be requeued": 1}
+    assert dict(part.excluded) == {
+        "started, which are with a worker; abandoned ones are requeued in the started list of their queue": 1,
+        "queued, which cannot be requeued": 1,
+    }
     assert [(sample.id, sample.function) for sample in part.samples[:1]] == [("job-00006", "app.tasks.send")]
     assert len(part.samples) == 5
 
@@ -512,10 +515,12 @@ def test_jobs_go_to_another_backend(tmp_path: Path, server: Server, redis_client
     ids = fail_jobs(redis_client, 250)
     operations = opened(tmp_path, {"live": backend_of(server), "there": backend_of(there, name="there")})
 
+    kept = planned(operations, asked("move", to_backend="there"))
     operation = started(operations, asked("move", to_backend="there", to_queue="moved"))
     assert wait_until(lambda: run(operations, operation).state is State.DONE)
 
     ended = operations.records.get(operation.id)
+    assert "No worker of there listens to mail: their jobs will wait there." in kept.parts[0].warnings
     assert [(part.name, part.is_target) for part in ended.parts] == [("live", False), ("there", True)]
     assert outcomes(ended) == {"done": 250}
     assert redis_client.zcard("rq:failed:mail") == 0

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection, Iterator
 
 import pytest
 import redis
 
 from rqdash.backends.backend import Backend
+from rqdash.demo.servers import Server
 from rqdash.errors import NotFound
 from rqdash.model import names
 from rqdash.model.job import JobList, JobRow
 from rqdash.model.registry import Registry
 from rqdash.queries.jobs import MOST_ROWS, find, jobs
 from rqdash.queries.pages import WINDOW
+from tests.conftest import backend_of
 from tests.stored import EXECUTION, NOW, NOW_S, Stored, ago, packed, variety
+
+NO_SCRIPTS = ("~rq:*", "+@read", "+@connection", "-@scripting", "-@write")
 
 
 @pytest.fixture
 def stored(redis_client: redis.Redis) -> Stored:
     return Stored(redis_client)
+
+
+@pytest.fixture
+def without_scripts(redis_client: redis.Redis, server: Server) -> Iterator[Backend]:
+    redis_client.execute_command("ACL", "SETUSER", "plain", "reset", "on", "nopass", *NO_SCRIPTS)
+    backend = backend_of(server, username="plain")
+    yield backend
+    backend.close()
+    redis_client.execute_command("ACL", "DELUSER", "plain")
 
 
 def page(backend: Backend, registry: Registry, *, offset: int = 0, size: int = 50) -> JobList:
@@ -166,6 +180,23 @@ def test_paging_a_registry_larger_than_a_window_shows_each_entry_once(stored: St
     assert [row.is_expired for row in seen] == [False] * total + [True] * 70
     assert [found.has_next for found in pages] == [True] * (len(pages) - 1) + [False]
     assert all(found.scanned <= WINDOW and found.total == total for found in pages)
+
+
+@pytest.mark.parametrize(("odd", "scanned"), [((), 70), (range(0, 400, 9), WINDOW // 70 * 70)])
+def test_a_window_is_ordered_as_a_whole_only_where_its_deadlines_do_not_tell(
+    stored: Stored, backend: Backend, without_scripts: Backend, odd: Collection[int], scanned: int
+) -> None:
+    for number in range(WINDOW):
+        # Those that ended within one second have the same deadline, and RQ orders them by their ids.
+        ended_s_ago = number // 3 + (number * 7 % 3) / 10
+        stored.failed(f"job-{number:03}", ended_s_ago=ended_s_ago, score=NOW_S + (9_000 - number if number in odd else 5_000 - number // 3))
+
+    found = [page(asked, Registry.FAILED, offset=140, size=70) for asked in (backend, without_scripts)]
+
+    moments = [row.ended_at for row in found[0].rows]
+    assert moments == sorted(filter(None, moments), reverse=True)
+    assert found[0] == found[1]
+    assert found[0].scanned == scanned
 
 
 def test_canceled_jobs_are_listed_newest_first(stored: Stored, backend: Backend) -> None:

@@ -14,6 +14,7 @@ from rqdash.errors import NotFound, Refused
 from rqdash.model import names
 from rqdash.model.queue import ServerFacts
 from rqdash.model.registry import Registry
+from rqdash.queries.census import census
 from rqdash.queries.job import job
 from rqdash.queries.jobs import find, jobs
 from rqdash.queries.overview import summary
@@ -62,7 +63,7 @@ def user(redis_client: redis.Redis, server: Server) -> Iterator[Callable[[str], 
 def everything(backend: Backend) -> list[object]:
     """What all queries give, of every queue, registry and some jobs."""
     overview = summary(backend, now=NOW)
-    read: list[object] = [overview, workers(backend, now=NOW), worker(backend, "busy-1", now=NOW)]
+    read: list[object] = [overview, census(backend, now=NOW), workers(backend, now=NOW), worker(backend, "busy-1", now=NOW)]
     for queue in overview.queues:
         read.append(summary_of(backend, queue.name, now=NOW))
         read += [jobs(backend, queue.name, registry, offset=0, size=5, now=NOW) for registry in Registry]

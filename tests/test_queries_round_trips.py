@@ -1,4 +1,4 @@
-"""What a page may cost: two round trips on a warm connection, one more per 150 further queues or workers."""
+"""What a page may cost: two round trips on a warm connection, one more per 150 further queues or 200 further workers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import redis
 from rqdash.backends.backend import Backend
 from rqdash.demo.servers import Server
 from rqdash.model.registry import Registry
+from rqdash.queries.census import census
 from rqdash.queries.job import job
 from rqdash.queries.jobs import jobs
 from rqdash.queries.overview import summary
@@ -27,9 +28,21 @@ def queue_page(backend: Backend, registry: Registry) -> None:
 PAGES: tuple[tuple[str, Callable[[Backend], object]], ...] = (
     ("overview", lambda backend: summary(backend, now=NOW)),
     ("workers", lambda backend: workers(backend, now=NOW)),
-    ("job", lambda backend: job(backend, "failed-0", now=NOW)),
+    ("census", lambda backend: census(backend, now=NOW)),
+    ("job with relatives", lambda backend: job(backend, "child", now=NOW)),
     *((f"queue, {registry}", lambda backend, registry=registry: queue_page(backend, registry)) for registry in Registry),
 )
+
+
+def test_a_job_without_relatives_costs_one(server: Server, redis_client: redis.Redis) -> None:
+    variety(redis_client)
+    backend, tally = counted_backend(server)
+    job(backend, "failed-0", now=NOW)
+
+    _, cost = spent(tally, lambda: job(backend, "failed-0", now=NOW))
+
+    assert cost.round_trips == 1
+    backend.close()
 
 
 @pytest.mark.parametrize("read", [read for _, read in PAGES], ids=[page for page, _ in PAGES])
@@ -62,14 +75,15 @@ def test_the_overview_costs_one_more_per_150_further_queues(
     backend.close()
 
 
-def test_the_workers_cost_one_more_per_150_further(server: Server, redis_client: redis.Redis) -> None:
+@pytest.mark.parametrize(("size", "round_trips"), [(200, 2), (201, 3)])
+def test_the_workers_cost_one_more_per_200_further(server: Server, redis_client: redis.Redis, size: int, round_trips: int) -> None:
     stored = Stored(redis_client)
-    for number in range(151):
+    for number in range(size):
         stored.worker(f"w{number}")
     backend, tally = counted_backend(server)
     workers(backend, now=NOW)
 
     found, cost = spent(tally, lambda: workers(backend, now=NOW))
 
-    assert (cost.round_trips, len(found.workers)) == (3, 151)
+    assert (cost.round_trips, len(found.workers)) == (round_trips, size)
     backend.close()

@@ -76,10 +76,10 @@ def odd_browser(place: Site) -> Browser:
 
 
 def found(response: TestResponse) -> list[tuple[str, str]]:
-    """(backend, id) of the rows of a /jobs page, in order, by their links."""
+    """(backend, id) of the rows of a /jobs page, in order, by their links; what a row opens to has one of its own."""
     links = [urlsplit(link.href) for link in Document(response.get_data(as_text=True)).links]
     jobs = [link for link in links if link.path.endswith("/job") and link.path.startswith("/b/")]
-    return [(link.path.split("/")[2], parse_qs(link.query).get("id", [""])[0]) for link in jobs]
+    return list(dict.fromkeys((link.path.split("/")[2], parse_qs(link.query).get("id", [""])[0]) for link in jobs))
 
 
 def text(response: TestResponse) -> str:

@@ -52,6 +52,7 @@ def test_every_variable_is_read() -> None:
         "RQDASH_TRUSTED_PROXIES": "1",
         "RQDASH_TRUSTED_HOSTS": "rq.example.org,.example.net",
         "RQDASH_READ_DEADLINE": "1.5",
+        "RQDASH_ACTIVITY_KEEP": "30d",
         "RQDASH_BACKGROUND": "off",
         "RQDASH_LOG_LEVEL": "debug",
     }
@@ -77,6 +78,7 @@ def test_every_variable_is_read() -> None:
         trusted_proxies=1,
         trusted_hosts=("rq.example.org", ".example.net"),
         read_deadline_s=1.5,
+        activity_keep_s=30 * 86400,
         background="off",
         log_level="DEBUG",
     )

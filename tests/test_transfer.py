@@ -192,6 +192,20 @@ def test_a_job_whose_status_is_not_its_registrys_is_stale(pair: Pair) -> None:
     assert verdicts(moved(pair.source, pair.destination, ["one"], registry=Registry.FAILED)) == ["stale"]
 
 
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_job_that_came_later_than_was_meant_stays(pair: Pair, copy: bool) -> None:
+    (meant,) = enqueued(pair.here)
+    as_of = datetime.now(UTC)
+    (later,) = enqueued(pair.here)
+    order = Transfer("mail", Registry.QUEUED, "slow", copy=copy, as_of=as_of)
+
+    outcome, failure = carried_over(pair.source, pair.destination, order, ids=[meant, later])
+
+    assert (verdicts(outcome), failure) == (["done", "stale"], None)
+    assert pair.there.llen("app:queue:slow") == 1
+    assert pair.here.hget(f"rq:job:{later}", "status") == b"queued"
+
+
 def test_a_job_of_the_same_id_there_is_never_overwritten(pair: Pair) -> None:
     ids = enqueued(pair.here, 3)
     pair.there.hset(f"app:job:{ids[1]}", "data", "another's")

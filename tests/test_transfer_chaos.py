@@ -33,7 +33,8 @@ DELAY_S = 0.012
 SLOW_S = 0.04
 WAITING = 400
 OPERATION_KILLS = KILLS if IS_FULL else 2
-OPERATION_JOBS = 4_000 if IS_FULL else 1_400
+OPERATION_JOBS = 30_000 if IS_FULL else 1_400
+AT_ONCE = 20
 PATIENCE_S = 7200.0 if IS_FULL else 240.0
 LEFT_TO_RQ = 60 if IS_FULL else 6
 YOUNG_S = 1.0
@@ -211,12 +212,13 @@ def drain(scene: Scene) -> Counter[str]:
 
 
 RUN = """
-local id = redis.call('LPOP', 'rq:queue:' .. ARGV[1])
-if not id then return 0 end
-local is_fit = redis.call('HGET', 'rq:job:' .. id, 'status') == 'queued'
-redis.call('RPUSH', is_fit and 'ran' or 'strange', id)
-redis.call('DEL', 'rq:job:' .. id)
-return 1
+local ids = redis.call('LPOP', 'rq:queue:' .. ARGV[1], ARGV[2]) or {}
+for _, id in ipairs(ids) do
+  local is_fit = redis.call('HGET', 'rq:job:' .. id, 'status') == 'queued'
+  redis.call('RPUSH', is_fit and 'ran' or 'strange', id)
+  redis.call('DEL', 'rq:job:' .. id)
+end
+return #ids
 """
 
 
@@ -225,7 +227,7 @@ def test_an_operation_acts_on_every_job_once_though_its_runners_are_killed(tmp_p
     proxy = Between(server, delay_s=SLOW_S).start()
     rows = []
     for verb in ("move", "requeue"):
-        kills, jobs = 0, 0
+        kills, jobs, began_s = 0, 0, time.monotonic()
         while kills < OPERATION_KILLS:
             found, ids = killed_operation(verb, tmp_path, server, proxy, at_most=OPERATION_KILLS - kills)
             kills, jobs = kills + found, jobs + len(ids)
@@ -233,6 +235,7 @@ def test_an_operation_acts_on_every_job_once_though_its_runners_are_killed(tmp_p
                 assert Counter(job_id.decode() for job_id in client.lrange("ran", 0, -1)) == Counter(ids)
                 assert client.lrange("strange", 0, -1) == []
                 client.flushall()
+            print(f"{verb}: {kills} kills, {jobs:,} jobs, {time.monotonic() - began_s:.0f} s", flush=True)
         rows.append(f"| {verb} | {kills} | {jobs:,} | 0 | 0 |")
 
     proxy.stop()
@@ -259,7 +262,7 @@ def killed_operation(verb: str, data_dir: Path, server: Server, proxy: Between, 
         over.set()
         worker.join()
         assert outcomes(operations.records.get(operation.id)) == {"done": len(ids)}
-        while client.eval(RUN, 0, "mail" if verb == "requeue" else "slow"):
+        while client.eval(RUN, 0, "mail" if verb == "requeue" else "slow", AT_ONCE):
             pass
     direct.close()
     return kills, ids
@@ -276,8 +279,8 @@ def move_to_queue(client: redis.Redis, ids: Sequence[str]) -> None:
 
 def run_what_comes(server: Server, queue: str, over: threading.Event) -> None:
     with server.client() as client:
-        while not over.wait(0.002):
-            client.eval(RUN, 0, queue)
+        while not over.wait(0.002 * AT_ONCE):
+            client.eval(RUN, 0, queue, AT_ONCE)
 
 
 def kill_runners(operations: Operations, operation_id: str, arguments: Sequence[object], *, at_most: int) -> int:
@@ -287,7 +290,7 @@ def kill_runners(operations: Operations, operation_id: str, arguments: Sequence[
     while True:
         runner = process(runs, *arguments)
         wait_for(partial(has_begun, operations, operation_id, operations.records.get(operation_id).tried))
-        time.sleep(chance.random() * 20 * SLOW_S)
+        time.sleep(chance.random() * 6 * SLOW_S)
         if kills >= at_most:
             wait_for(is_over)
         was_over = is_over()

@@ -321,6 +321,18 @@ def test_a_lost_answer_is_asked_for_and_never_guessed(pair: Pair, far: tuple[Bet
         one.close()
 
 
+def test_a_key_of_another_type_in_a_jobs_place_keeps_nobody_on_the_way(pair: Pair) -> None:
+    ids = enqueued(pair.here, 3)
+    walk(pair, ids, until="activate")
+    pair.here.delete(f"rq:job:{ids[1]}")
+    pair.here.set(f"rq:job:{ids[1]}", "somebody else's")
+
+    assert swept(pair) == ["done"] * 3
+
+    assert journal(pair.here) == []
+    assert pair.here.keys("rq:job:*") == [f"rq:job:{ids[1]}".encode()]
+
+
 @pytest.mark.parametrize("step", ["prepare", "detach", "activate", "cleanup"])
 def test_a_server_that_hangs_at_any_step_makes_no_second_job(pair: Pair, step: str) -> None:
     ids = enqueued(pair.here, 2)

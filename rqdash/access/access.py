@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rqdash.access.accounts import Accounts
 from rqdash.access.audit import Audit
@@ -39,7 +39,7 @@ def open_access(store: Store, settings: Settings) -> Access:
         tokens=Tokens(store),
         links=Links(store, accounts),
         throttle=Throttle(store),
-        audit=Audit(store),
+        audit=Audit(store, keep=timedelta(seconds=settings.activity_keep_s)),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,15 +15,17 @@ from sqlalchemy.orm import Session
 from rqdash.access import rules
 from rqdash.access.passwords import Passwords
 from rqdash.errors import Conflict, NotFound
-from rqdash.model.caller import Role
+from rqdash.model.caller import Caller, Permission, Role
 from rqdash.store import Store
 from rqdash.store.clock import Clock, utc_now
 from rqdash.store.tables import AccountRow, LinkRow, SessionRow
 
+NOBODY = "There is no account of that name."
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """grants are globs of backend names; without a password it signs in by one-time links only."""
+    """role is that of grants that name none; without a password it signs in by one-time links only. last_seen_at is to the minute."""
 
     id: str
     name: str
@@ -31,6 +34,17 @@ class Account:
     enabled: bool
     has_password: bool
     created_at: datetime
+    last_seen_at: datetime | None = None
+
+    @property
+    def bearer(self) -> Caller:
+        """Who signs in with it: the way to what its role and grants give."""
+        return Caller("account", self.name, self.role, self.grants)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether it can sign in and is an admin of everything."""
+        return self.enabled and self.bearer.has(Permission.OWN)
 
 
 class Accounts:
@@ -67,6 +81,14 @@ class Accounts:
         with self._store.read() as session:
             return _account(_row(session, name))
 
+    def by_id(self, account_id: str) -> Account:
+        """Raises NotFound."""
+        with self._store.read() as session:
+            row = session.get(AccountRow, account_id)
+            if row is None:
+                raise NotFound(NOBODY)
+            return _account(row)
+
     def list(self) -> tuple[Account, ...]:
         """Every account, by name."""
         with self._store.read() as session:
@@ -81,21 +103,22 @@ class Accounts:
             row.password_hash = hashed
             _sign_out(session, row)
 
-    def set_role(self, name: str, role: Role) -> None:
-        """From the next request on it has that role. Raises NotFound."""
-        with self._store.write() as session:
-            _row(session, name).role = role.value
-
-    def set_grants(self, name: str, grants: Sequence[str]) -> None:
-        """From the next request on it sees those backends. Raises Invalid or NotFound."""
-        rules.refuse("The account", rules.grant_problems(grants))
-        with self._store.write() as session:
-            _row(session, name).grants = list(grants)
-
-    def disable(self, name: str) -> None:
-        """It cannot sign in any more; its sessions end and its links are spent. Raises NotFound."""
+    def clear_password(self, name: str) -> None:
+        """Takes its password away, ends all its sessions and spends its links: only a new link lets it in. Raises NotFound."""
         with self._store.write() as session:
             row = _row(session, name)
+            row.password_hash = None
+            _sign_out(session, row)
+
+    def change(self, name: str, *, role: Role, grants: Sequence[str]) -> None:
+        """From the next request on it has that role and those grants. Raises Invalid, NotFound, or Conflict for the last admin."""
+        rules.refuse("The account", rules.grant_problems(grants))
+        with self._store.write() as session, _keeping_an_owner(session, name) as row:
+            row.role, row.grants = role.value, list(grants)
+
+    def disable(self, name: str) -> None:
+        """It cannot sign in any more; its sessions end and its links are spent. Raises NotFound, or Conflict for the last admin."""
+        with self._store.write() as session, _keeping_an_owner(session, name) as row:
             row.enabled = False
             _sign_out(session, row)
 
@@ -128,10 +151,24 @@ class Accounts:
             session.execute(update(AccountRow).where(unchanged).values(password_hash=hashed))
 
 
+@contextmanager
+def _keeping_an_owner(session: Session, name: str) -> Iterator[AccountRow]:
+    """The account's row, to be changed; raises Conflict when there was an admin of everything who can sign in, and is none afterwards.
+
+    All rows are locked, in one order: of two admins who demote each other at once, one is the last.
+    """
+    rows = session.scalars(select(AccountRow).order_by(AccountRow.id).with_for_update()).all()
+    row = _row(session, name)
+    was_owner = _account(row).is_owner
+    yield row
+    if was_owner and not any(_account(each).is_owner for each in rows):
+        raise Conflict(f"{row.name} is the last admin of every backend who can sign in. Make another one first.", code="last_admin")
+
+
 def _row(session: Session, name: str) -> AccountRow:
     row = session.scalar(select(AccountRow).where(AccountRow.key == rules.key(name))) if rules.is_name(name) else None
     if row is None:
-        raise NotFound("There is no account of that name.")
+        raise NotFound(NOBODY)
     return row
 
 
@@ -141,4 +178,13 @@ def _sign_out(session: Session, row: AccountRow) -> None:
 
 
 def _account(row: AccountRow) -> Account:
-    return Account(row.id, row.name, Role(row.role), tuple(row.grants), row.enabled, row.password_hash is not None, row.created_at)
+    return Account(
+        row.id,
+        row.name,
+        Role(row.role),
+        tuple(row.grants),
+        row.enabled,
+        row.password_hash is not None,
+        row.created_at,
+        row.last_seen_at,
+    )

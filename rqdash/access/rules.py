@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rqdash.errors import Invalid
 from rqdash.model.caller import Role
 
 NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
-GRANT = re.compile(r"[a-z0-9*?-]{1,64}")
+GRANT = re.compile(r"(viewer:|operator:|admin:)?([a-z0-9*?-]{1,64}|env:[a-z0-9*?_.-]{1,64})")
+MOST_GRANTS = 50
 LEAST_PASSWORD = 12
 LONGEST_PASSWORD = 1024
 ADDRESS_LENGTH = 64
 EVERYTHING = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """A role, and what it is granted on; grants that name a role of their own have that one."""
+
+    role: Role
+    grants: tuple[str, ...]
+
+    def facts(self) -> dict[str, str]:
+        """For the audit log; what is granted on everything goes without saying."""
+        return {"role": self.role.value} | ({} if self.grants == EVERYTHING else {"grants": ", ".join(self.grants)})
 
 
 def is_name(name: str) -> bool:
@@ -38,17 +52,26 @@ def password_problems(password: str | None) -> dict[str, str]:
 
 
 def grant_problems(grants: Sequence[str]) -> dict[str, str]:
-    if grants and all(GRANT.fullmatch(grant) for grant in grants):
+    """What is wrong with grants: each is a name or a glob of backends or env: and an environment, after the role there if it is another."""
+    if 0 < len(grants) <= MOST_GRANTS and all(GRANT.fullmatch(grant) for grant in grants):
         return {}
-    return {"grants": "Give at least one name of a backend, or a glob such as staging-* or *, in small letters."}
+    return {
+        "grants": f"Give 1 to {MOST_GRANTS} names of backends, globs such as staging-* or *, or environments such as env:prod, in small "
+        "letters; with a role before it, such as viewer:env:prod, one gives that role there."
+    }
 
 
-def role(text: str) -> Role:
-    """The role of that name. Raises Invalid."""
-    try:
-        return Role(text)
-    except ValueError:
-        raise Invalid("There is no such role.", problems={"role": f"Choose one of {', '.join(Role)}."}) from None
+def rights(role: str, grants: Sequence[str]) -> Rights:
+    """What a role and grants, as people write them, give; no grants are everything. Raises Invalid by field.
+
+    Without a role every grant must name its own: then the account's is the least there is.
+    """
+    given = tuple(dict.fromkeys(text for part in grants for text in part.replace(",", " ").split())) or EVERYTHING
+    problems = grant_problems(given)
+    if role not in set(Role) and (role or any(text.partition(":")[0] not in set(Role) for text in given)):
+        problems["role"] = f"Choose a role, one of {', '.join(Role)}, unless every grant names one."
+    refuse("This", problems)
+    return Rights(Role(role) if role else Role.VIEWER, given)
 
 
 def refuse(what: str, problems: Mapping[str, str]) -> None:

@@ -20,9 +20,10 @@ from rqdash.store.tables import TokenRow
 PREFIX = "rqd_"
 """Lets people and secret scanners tell what a found token is."""
 TOUCH = timedelta(minutes=1)
-BEARER = select(TokenRow.token_hash, TokenRow.name, TokenRow.role, TokenRow.grants, TokenRow.last_used_at).where(
-    TokenRow.token_hash == bindparam("token_hash"), or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > bindparam("now"))
+BEARER = select(TokenRow.token_hash, TokenRow.name, TokenRow.role, TokenRow.grants, TokenRow.last_used_at, TokenRow.expires_at).where(
+    TokenRow.token_hash == bindparam("token_hash")
 )
+"""Without the time, so that the store can answer it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ class Tokens:
         """Who a token's bearer is; None when it was revoked, is too old or never was."""
         if not raw.startswith(PREFIX):
             return None
-        row = self._store.row(BEARER, {"token_hash": hashed(raw), "now": now})
-        if row is None:
+        row = self._store.row(BEARER, {"token_hash": hashed(raw)})
+        if row is None or (row.expires_at is not None and row.expires_at <= now):
             return None
         if row.last_used_at is None or now - row.last_used_at > TOUCH:
             self._touch(row.token_hash, now)

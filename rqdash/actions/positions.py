@@ -47,6 +47,10 @@ def _note(found: dict[bytes, list[int]], window: Sequence[bytes], start: int, *,
                 found[job_id].append(place)
 
 
+Taken = dict[bytes, list[int]]
+"""Places as they were found, of jobs that leave them."""
+
+
 class Places:
     """Where jobs are thought to stand in one list: looked up when asked to, and kept right for what is taken out since.
 
@@ -56,6 +60,8 @@ class Places:
 
     def __init__(self) -> None:
         self._key = b""
+        self._whose = ""
+        self._is_used = False
         self._found: dict[bytes, list[int]] = {}
         # Places as they were found, ascending: of what was taken out since.
         self._taken: list[int] = []
@@ -63,18 +69,19 @@ class Places:
         self._cursor = 0
         self._step = 0
 
-    def of(self, key: bytes) -> Places:
+    def of(self, backend: Backend, key: bytes) -> Places:
         """These places, emptied if they were of another list."""
-        if key != self._key:
-            self.__init__()  # type: ignore[misc]
-            self._key = key
+        if (backend.name, key) != (self._whose, self._key):
+            self._start({})
+            self._whose, self._key, self._cursor, self._is_used = backend.name, key, 0, False
         return self
 
     def __contains__(self, job_id: str) -> bool:
         return encoded(job_id) in self._found
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        """Whether the list was looked through: it is one of which places must be known."""
+        return self._is_used
 
     def now(self, ids: Iterable[str]) -> dict[str, list[int]]:
         """Where jobs stand by now, as far as that is known."""
@@ -85,13 +92,14 @@ class Places:
     def search(self, backend: Backend, ids: Collection[str]) -> list[str]:
         """Looks the whole list through for these jobs, and forgets all others. Answers them in its order, those not found first."""
         raw = {encoded(job_id): job_id for job_id in ids}
+        self._is_used = True
         self._start(positions(backend, self._key, ids=raw.keys()))
         first = {job_id: min(places) for job_id, places in self._found.items()}
         return [raw[job_id] for job_id in raw if job_id not in first] + [raw[job_id] for job_id in sorted(first, key=first.__getitem__)]
 
     def foresee(self, backend: Backend, ids: Collection[str]) -> None:
         """Where an earlier call has been along the list, looks for these jobs in one window from there on. At most one round trip."""
-        if not self._found or any(job_id in self for job_id in ids):
+        if not self._is_used or any(job_id in self for job_id in ids):
             return
         ahead = {1: BEHIND, -1: WINDOW - BEHIND, 0: WINDOW // 2}[self._step]
         first = max(0, self._cursor - ahead)
@@ -100,11 +108,18 @@ class Places:
         _note(found, window, first, ids=set(window))
         self._start(found, step=self._step)
 
-    def took(self, ids: Iterable[str], *, pushed: int = 0) -> None:
-        """These left their places; so many were pushed to the front of the same list."""
-        places = sorted(place for job_id in ids for place in self._found.pop(encoded(job_id), ()))
-        if not places:
-            return
+    def took(self, ids: Iterable[str], *, is_pushed: bool = False) -> Taken:
+        """These leave their places; is_pushed: for the front of the same list."""
+        raw = [encoded(job_id) for job_id in ids]
+        taken = {job_id: places for job_id in raw if (places := self._found.pop(job_id, None))}
+        places = sorted(place for found in taken.values() for place in found)
+        if places:
+            self._leave(places)
+            self._pushed += len(taken) if is_pushed else 0
+            self._cursor += len(taken) if is_pushed else 0
+        return taken
+
+    def _leave(self, places: Sequence[int]) -> None:
         cursor = places[-1] - bisect_left(self._taken, places[-1]) + self._pushed
         self._step = (cursor > self._cursor) - (cursor < self._cursor - len(places))
         if not self._taken or places[0] > self._taken[-1]:
@@ -112,8 +127,16 @@ class Places:
         else:
             for place in places:
                 insort(self._taken, place)
-        self._pushed += pushed
-        self._cursor = max(0, cursor - len(places) + pushed)
+        self._cursor = max(0, cursor - len(places))
+
+    def stayed(self, taken: Taken, ids: Iterable[str], *, is_pushed: bool = False) -> None:
+        """Some of those that took() gave did not leave."""
+        for raw in map(encoded, ids):
+            for place in taken.get(raw, ()):
+                del self._taken[bisect_left(self._taken, place)]
+            if raw in taken:
+                self._found[raw] = taken.pop(raw)
+                self._pushed -= is_pushed
 
     def _start(self, found: dict[bytes, list[int]], *, step: int = 0) -> None:
         self._found, self._taken, self._pushed, self._step = found, [], 0, step

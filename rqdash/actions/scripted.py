@@ -51,13 +51,32 @@ def ask(
     looked up as many relatives of jobs as it may; ask again. hints are positions in the list, which may be wrong by a little. With a
     journal every other verdict is kept in its hash by the same call, and ids already there are answered from it.
     """
+    return said(ids, backend.write(request(backend, order, ids, hints=hints, is_last=is_last, journal=journal)))
+
+
+def request(
+    backend: Backend,
+    order: Order,
+    ids: Sequence[str],
+    *,
+    hints: Mapping[str, Sequence[int]],
+    is_last: bool,
+    journal: str = "",
+    row: str = "",
+) -> Call:
+    """The call that asks it. row (hexadecimal) names calls that are sent one behind the other: one that leaves jobs UNPLACED or LATER
+    makes those behind it answer LATER and do nothing, so that jobs come to a queue in their order.
+    """
     raw = [encoded(job_id) for job_id in ids]
-    arguments = (*header(backend, order, is_last=is_last), len(raw), *raw, *(_hinted(ids, hints) if hints else ()))
-    # What working.lua answers: the numbers of the ids that were not done, each with its verdict.
-    others = cast("list[int | bytes]", backend.write(Call(script_of(order), _keys(backend, order, journal), arguments)))
-    # Numbers and verdicts take turns.
-    pairs_said = cast("Iterable[tuple[int, bytes]]", zip(others[::2], others[1::2], strict=True))
-    return {ids[number - 1]: verdict.decode() for number, verdict in pairs_said}
+    arguments = (*header(backend, order, is_last=is_last, row=row), len(raw), *raw, *(_hinted(ids, hints) if hints else ()))
+    return Call(script_of(order), _keys(backend, order, journal), arguments)
+
+
+def said(ids: Sequence[str], reply: object) -> dict[str, str]:
+    """What was answered: numbers of ids and verdicts take turns, see lua/working.lua."""
+    others = cast("list[int | bytes]", reply)
+    pairs = cast("Iterable[tuple[int, bytes]]", zip(others[::2], others[1::2], strict=True))
+    return {ids[number - 1]: verdict.decode() for number, verdict in pairs}
 
 
 def _hinted(ids: Sequence[str], hints: Mapping[str, Sequence[int]]) -> list[int]:
@@ -79,7 +98,7 @@ def script_of(order: Order) -> Script:
     return script("abandoned" if order.registry is Registry.STARTED and order.verb == "requeue" else SAME.get(order.verb, order.verb))
 
 
-def header(backend: Backend, order: Order, *, is_last: bool = True) -> tuple[Argument, ...]:
+def header(backend: Backend, order: Order, *, is_last: bool = True, row: str = "") -> tuple[Argument, ...]:
     """The arguments every script begins with: names, the moment in both of RQ's forms, and a mark no job id can equal."""
     now = datetime.now(UTC)
     return (
@@ -91,7 +110,7 @@ def header(backend: Backend, order: Order, *, is_last: bool = True) -> tuple[Arg
         repr(now.timestamp()),
         written(now),
         f"rqdash:removed:{secrets.token_hex(8)}",
-        "last" if is_last else "ask",
+        f"row {row}" if row else "last" if is_last else "ask",
         f"{written(order.as_of)} {order.as_of.timestamp()!r}" if order.as_of else "",
         order.told,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar
 
 import redis
 from redis import exceptions
 
+from rqdash.backends import ahead
 from rqdash.backends import reachable as errors
 from rqdash.backends.guard import GuardState, Health, NoGuard
 from rqdash.backends.scripts import Argument, Call
@@ -118,6 +119,17 @@ class Backend:
         unless they were asked within 100 ms, and one after it.
         """
         return self._written(call, is_waited_for=False)[0]
+
+    def write_ahead(self, calls: Iterator[Call]) -> Generator[object]:
+        """The replies of write scripts, in order, each sent before the one before it is answered; see backends/ahead.py for failures.
+
+        An error that the server answers with is a BackendError among the replies. Raises ReadOnly, Switching, Unreachable, Slow or
+        UnknownResult.
+        """
+        if self.profile.read_only:
+            raise ReadOnly(f"{self.name} is read-only here: its profile says so.")
+        with self._turn():
+            yield from ahead.replies(self.writer.connection_pool, calls, name=self.name, admit=self.guard.admit, confirm=self.guard.confirm)
 
     def write_replicated(self, call: Call) -> tuple[object, int | None]:
         """The same, and how many replicas have it after 0.5 s at most; None where the ACL forbids asking. One round trip more."""

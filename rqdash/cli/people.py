@@ -8,13 +8,22 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from rqdash.access import rules
 from rqdash.cli.frame import opened
 from rqdash.cli.listen import bind_address
 from rqdash.model.caller import Role
 
-ROLE = click.option("--role", required=True, type=click.Choice([role.value for role in Role]), help="What it may do.")
-BACKENDS = click.option(
-    "--backends", "grants", multiple=True, metavar="GLOB", help="Backends it may see, such as 'staging-*'; repeatable. Default: all."
+ROLE = click.option(
+    "--role", type=click.Choice([role.value for role in Role]), help="What it may do; needed unless every --grant names a role."
+)
+GRANTS = click.option(
+    "--grant",
+    "--backends",
+    "grants",
+    multiple=True,
+    metavar="[ROLE:]GLOB",
+    help="Backends it may see, such as 'staging-*' or env:prod, with another role there if one is named (viewer:env:prod); repeatable. "
+    "Default: all.",
 )
 STDIN = click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from the first line of standard input.")
 FIRST_ADMIN = "admin"
@@ -28,13 +37,14 @@ def user() -> None:
 @user.command("add")
 @click.argument("name")
 @ROLE
-@BACKENDS
+@GRANTS
 @STDIN
-def add_user(name: str, role: str, grants: tuple[str, ...], from_stdin: bool) -> None:  # noqa: FBT001  click's flag
+def add_user(name: str, role: str | None, grants: tuple[str, ...], from_stdin: bool) -> None:  # noqa: FBT001  click's flag
     """Make an account."""
+    rights = rules.rights(role or "", grants)
     password = _password(from_stdin=from_stdin)
-    with opened() as data, data.actor.recording("add account", values={"name": name, "role": role}):
-        data.access.accounts.add(name, role=Role(role), password=password, grants=grants or ("*",))
+    with opened() as data, data.actor.recording("add account", values={"name": name, **rights.facts()}):
+        data.access.accounts.add(name, role=rights.role, password=password, grants=rights.grants)
     click.echo(f"{name} can sign in now.")
 
 
@@ -100,13 +110,14 @@ def token() -> None:
 @token.command("add")
 @click.argument("name")
 @ROLE
-@BACKENDS
+@GRANTS
 @click.option("--days", type=click.IntRange(1, 3650), help="How long it is good for. Default: until it is revoked.")
-def add_token(name: str, role: str, grants: tuple[str, ...], days: int | None) -> None:
+def add_token(name: str, role: str | None, grants: tuple[str, ...], days: int | None) -> None:
     """Make a token and print it, this once."""
+    rights = rules.rights(role or "", grants)
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
-    with opened() as data, data.actor.recording("add token", values={"name": name, "role": role}):
-        made = data.access.tokens.add(name, role=Role(role), grants=grants or ("*",), expires_at=expires_at)
+    with opened() as data, data.actor.recording("add token", values={"name": name, **rights.facts()}):
+        made = data.access.tokens.add(name, role=rights.role, grants=rights.grants, expires_at=expires_at)
     click.echo("Keep this token; it is not shown again.", err=True)
     click.echo(made)
 

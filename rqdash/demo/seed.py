@@ -56,8 +56,7 @@ def _entry(access: Access) -> Entry:
         access.accounts.add(NAME, role=Role.ADMIN, password=None)
     except Conflict:
         access.accounts.enable(NAME)
-        access.accounts.set_role(NAME, Role.ADMIN)
-        access.accounts.set_grants(NAME, ("*",))
+        access.accounts.change(NAME, role=Role.ADMIN, grants=("*",))
     try:
         access.tokens.revoke(NAME)
     except NotFound:

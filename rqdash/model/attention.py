@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -34,7 +34,7 @@ class Pace:
     usual_1h: float
 
 
-def needs(replies: Iterable[Reply[BackendSummary]], *, paces: dict[str, Sequence[Pace]] | None = None) -> tuple[Item, ...]:
+def needs(replies: Iterable[Reply[BackendSummary]], *, paces: Mapping[str, Sequence[Pace]] | None = None) -> tuple[Item, ...]:
     """What needs attention on the backends asked, worst first.
 
     A backend that gave no answer is one item; what was last known of it gives none. paces are those of the backends with a history,

@@ -75,6 +75,12 @@ def summary(text: str) -> tuple[str, str]:
     return path.rpartition(".")[2], message
 
 
+def ending(text: str) -> Failure:
+    """The failure that the end of a text tells of: all frames in it count, though the line that they begin after is lost."""
+    start = -1 if _HEADER in text else text.find(f"\n{_FRAME}")
+    return failure(text if start < 0 else _HEADER + text[start + 1 :])
+
+
 def folded(failure: Failure) -> tuple[Frame | Run, ...]:
     """The frames, outermost first, those of the application one by one and those between them as runs ("9 frames in requests, urllib3")."""
     parts: list[Frame | Run] = []
@@ -106,7 +112,8 @@ _CHAINED = (
     "\nDuring handling of the above exception, another exception occurred:\n\n",
     "\nThe above exception was the direct cause of the following exception:\n\n",
 )
-_UNINDENTED = re.compile(r"^[^ \n]", re.MULTILINE)
+# The end of a line before one that is not indented; told by a fixed string, it is found ten times as fast as by the line's beginning.
+_UNINDENTED = re.compile(r"\n(?=[^ \n])")
 _FRAME = '  File "'
 
 
@@ -134,9 +141,9 @@ def _last_block(text: str) -> _Block:
 
 
 def _split(text: str, start: int) -> _Block:
-    """Frames are indented; the first line that is not begins the exception's name and message."""
-    end = _UNINDENTED.search(text, start)
-    return _Block(text[start : end.start()], text[end.start() :], True) if end else _Block(text[start:], "", True)
+    """Frames are indented; the first line that is not begins the exception's name and message. start is the beginning of a line."""
+    end = _UNINDENTED.search(text, max(start - 1, 0))
+    return _Block(text[start : end.end()], text[end.end() :], True) if end else _Block(text[start:], "", True)
 
 
 def _without_margin(text: str) -> str:

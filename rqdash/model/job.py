@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
 from rqdash.model.failure import Failure
 from rqdash.model.payload import Call, Shown
 from rqdash.model.registry import Registry
+
+ARRIVALS = {
+    Registry.QUEUED: "enqueued_at",
+    Registry.INTERMEDIATE: "enqueued_at",
+    Registry.STARTED: "started_at",
+    Registry.FAILED: "ended_at",
+    Registry.FINISHED: "ended_at",
+    Registry.CANCELED: "canceled_at",
+}
+"""The field that says when a job came to its registry; of the others when it was created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +27,8 @@ class JobRow:
 
     function comes from the job's data, read symbolically ("" = unreadable); arguments is one line taken from the description.
     due_at: scheduled; expires_at: when the registry entry lapses (None = never); is_expired: it has lapsed, or the job is abandoned.
+    noticed_at: when the newest result of a failed job was written: RQ leaves one that it found abandoned without ended_at.
+    canceled_at: of a canceled job. error_end: how the text of its error ends, for pages alone.
     """
 
     backend: str
@@ -32,6 +44,8 @@ class JobRow:
     enqueued_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    noticed_at: datetime | None = None
+    canceled_at: datetime | None = None
     due_at: datetime | None = None
     expires_at: datetime | None = None
     is_expired: bool = False
@@ -42,6 +56,15 @@ class JobRow:
     attempts: int | None = None
     error_type: str = ""
     error_message: str = ""
+    error_end: str = field(default="", metadata={"in_json": False})
+
+    @property
+    def came(self) -> tuple[datetime | None, str]:
+        """When it came to where it is, and what that moment is where it is another one than the list asks for: "noticed", "created"."""
+        at: datetime | None = getattr(self, ARRIVALS[self.registry]) if self.registry in ARRIVALS else self.created_at
+        if at is None and self.registry is Registry.FAILED and self.noticed_at:
+            return self.noticed_at, "noticed"
+        return (at, "") if at or not self.created_at else (self.created_at, "created")
 
     @property
     def waited_s(self) -> float | None:

@@ -107,6 +107,10 @@ class Keys:
     def worker_executions(self, name: str) -> str:
         return self.of("worker", name, "executions")
 
+    def pubsub(self, name: str) -> str:
+        """The channel on which a worker hears commands."""
+        return self.of("pubsub", name)
+
     def group(self, name: str) -> str:
         """The ids of a group's jobs."""
         return self.of("group", name)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 
 from rqdash.errors import Invalid
 
 LONG_BYTES = 1024
+# Half a surrogate pair stands for a byte that is not UTF-8. Browsers and form parsers rewrite lone CR and LF and refuse NUL.
+_ODD = re.compile("[\ud800-\udfff\r\n\0]")
 
 
 def decoded(raw: bytes) -> str:
@@ -30,10 +33,9 @@ def digest(name: str) -> str:
 
 def ref(name: str) -> str:
     """The name as a query parameter: itself, or ~<sha256> when over 1 KB, not UTF-8, or starting with "~"."""
-    raw = encoded(name)
-    plain = len(raw) <= LONG_BYTES and not name.startswith("~") and not any("\ud800" <= char <= "\udfff" for char in name)
-    # Browsers and form parsers rewrite lone CR and LF and refuse NUL; the digest does not care.
-    return name if plain and not any(char in name for char in "\r\n\x00") else f"~{digest(name)}"
+    # A character is four bytes at most.
+    is_short = len(name) <= LONG_BYTES // 4 or len(encoded(name)) <= LONG_BYTES
+    return name if is_short and not name.startswith("~") and not _ODD.search(name) else f"~{digest(name)}"
 
 
 def is_digest(reference: str) -> bool:

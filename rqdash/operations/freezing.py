@@ -50,6 +50,11 @@ class Freezer:
             self._open[group] = ids[whole:]
         return full
 
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Those of the jobs to act on, by name."""
+        return tuple(sorted({queue for queue, _ in self._open}))
+
     def left_out(self, reason: str, count: int) -> None:
         """Counts jobs that are left alone and were not even found."""
         if count:

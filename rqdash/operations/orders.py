@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rqdash.actions import transfer
-from rqdash.actions.batches import carried_out
+from rqdash.actions.batches import Result, carried_out_each
 from rqdash.actions.jobs import ALLOWED, PAST
+from rqdash.actions.pending import Share
+from rqdash.actions.positions import Places
 from rqdash.actions.scripted import Order
 from rqdash.actions.transfer import Transfer
 from rqdash.actions.transfer.order import ALLOWED as ELSEWHERE
 from rqdash.backends.backend import Backend
-from rqdash.errors import BackendError
 from rqdash.model.names import encoded
 from rqdash.model.outcome import Outcome, Verdict
 from rqdash.model.profile import Profile
@@ -21,6 +22,8 @@ from rqdash.operations.items import Item
 from rqdash.operations.values import Asked, Part
 
 RUNNING = "started, which are with a worker"
+ABANDONED = "; abandoned ones are requeued in the started list of their queue"
+MOST_QUEUES, MOST_NAMED, LONGEST_NAME = 20, 5, 40
 TAKEN = "on the way to a worker"
 THERE = "on that queue already"
 
@@ -36,7 +39,7 @@ class Ends:
 def exclusion(asked: Asked, queue: str, registry: Registry) -> str:
     """Why jobs of a registry that match are left alone; "" when they are acted on."""
     if registry is Registry.STARTED:
-        return RUNNING
+        return RUNNING + (ABANDONED if asked.verb == "requeue" else "")
     if registry is Registry.INTERMEDIATE:
         return TAKEN
     takes = ELSEWHERE if asked.to_backend else ALLOWED[asked.verb]
@@ -88,14 +91,47 @@ def preflight(backends: Mapping[str, Backend], asked: Asked, source: Backend) ->
     return found.warnings, found.refusal
 
 
-def carry(asked: Asked, item: Item, at: Ends, *, journal: str) -> tuple[Outcome, BackendError | None]:
-    """Acts on the jobs of an item; asked again with the same journal, it answers what it did and does only the rest."""
-    to_queue = item.queue if asked.to_queue is None else asked.to_queue
+def lonely(backends: Mapping[str, Backend], asked: Asked, queues: Sequence[str]) -> tuple[str, ...]:
+    """A warning of the queues that jobs keep on another backend and that nobody listens to there; the first 20 are looked at.
+
+    Raises BackendError.
+    """
+    destination = backends.get(asked.to_backend)
+    if destination is None or asked.to_queue is not None:
+        return ()
+    alone = transfer.unattended(destination, queues[:MOST_QUEUES])
+    named = ", ".join(_shown(queue) for queue in alone[:MOST_NAMED]) + (" and others" if len(alone) > MOST_NAMED else "")
+    return (f"No worker of {destination.name} listens to {named}: their jobs will wait there.",) if alone else ()
+
+
+def _shown(queue: str) -> str:
+    """A name as the database can keep it."""
+    return encoded(queue).decode("utf-8", "backslashreplace")[:LONGEST_NAME] or "(the queue without a name)"
+
+
+def carry(
+    asked: Asked, alike: Sequence[Item], at: Ends, *, journal: Callable[[Item], str], places: Places, go_on: Callable[[], bool]
+) -> Iterator[Result]:
+    """Acts on the jobs of items of one registry, and gives a result for each, in their order; before each, go_on says whether to.
+
+    Asked again with the same journals, it answers what it did and does only the rest. Raises Invalid or Conflict for an item that
+    cannot be sent to another backend.
+    """
+    queue, registry = alike[0].queue, alike[0].registry
+    to_queue = queue if asked.to_queue is None else asked.to_queue
     if at.destination is None:
-        order = Order(asked.verb, item.queue, item.registry, to_queue=to_queue, at_front=asked.at_front, as_of=asked.as_of)
-        return carried_out(at.source, order, ids=item.ids, journal=journal)
-    passage = Transfer(item.queue, item.registry, to_queue=to_queue, at_front=asked.at_front, copy=asked.is_copy)
-    return transfer.carried_over(at.source, at.destination, passage, ids=item.ids, journal=journal)
+        order = Order(asked.verb, queue, registry, to_queue=to_queue, at_front=asked.at_front, as_of=asked.as_of)
+        shares = [Share(item.ids, journal(item)) for item in alike]
+        yield from carried_out_each(at.source, order, shares, places=places, go_on=go_on)
+        return
+    passage = Transfer(queue, registry, to_queue=to_queue, at_front=asked.at_front, copy=asked.is_copy, as_of=asked.as_of)
+    for item in alike:
+        if not item.ids:
+            yield Outcome(asked.verb, at.source.name, queue, ()), None
+        elif go_on():
+            yield transfer.carried_over(at.source, at.destination, passage, ids=item.ids, journal=journal(item))
+        else:
+            return
 
 
 def settled_before(asked: Asked, item: Item, at: Ends, *, journal: str) -> dict[str, Verdict]:

@@ -15,7 +15,7 @@ from rqdash.operations.claims import Claim
 from rqdash.operations.freezing import Freezer
 from rqdash.operations.items import Item
 from rqdash.operations.ledger import RUNNER
-from rqdash.operations.orders import preflight
+from rqdash.operations.orders import lonely, preflight
 from rqdash.operations.records import events_with
 from rqdash.operations.values import Part, Sample, State
 from rqdash.queries.scan import Match, Scan, rows, scan
@@ -115,6 +115,7 @@ class _Planner:
             if self._total + freezer.matched > MOST:
                 raise _EndedError(TOO_MANY)
         self._keep(freezer.rest())
+        warnings = [*warnings, *lonely(self._backends, self._asked, freezer.queues)]
         samples = self._samples(backend, freezer.first)
         self._items = freezer.next
         excluded = tuple(sorted(freezer.excluded.items()))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
+from rqdash.actions.positions import Places
 from rqdash.backends.backend import Backend
 from rqdash.errors import BackendError, Conflict, Invalid
-from rqdash.model.outcome import Verdict
+from rqdash.model.outcome import Outcome, Verdict
+from rqdash.model.registry import Registry
 from rqdash.operations import items, orders
 from rqdash.operations.claims import Claim
 from rqdash.operations.items import Item
@@ -38,6 +41,8 @@ class Walk:
         self._parts: Mapping[str, Part] = {part.name: part for part in claim.operation.parts}
         self._ahead: deque[Item] = deque()
         self._forgotten: set[str] = set()
+        # Items follow each other along a list: where one ended, the next begins.
+        self._places = Places()
         self._first_wait_s = first_wait_s
 
     def run(self, *, until_s: float, stop: threading.Event) -> State:
@@ -47,11 +52,11 @@ class Walk:
         """
         with self._claim.beating():
             while self.ledger.state is State.RUNNING and not stop.is_set() and time.monotonic() < until_s:
-                item = self._next()
-                self.is_idle = item is None
-                if item is None:
+                alike = self._next()
+                self.is_idle = not alike
+                if not alike:
                     break
-                self._act(item)
+                self._act(alike, lambda: not stop.is_set() and time.monotonic() < until_s)
                 if self.ledger.is_due or not self._claim.is_fresh:
                     self.ledger.write()
         return self.ledger.write()
@@ -74,8 +79,8 @@ class Walk:
         """Whether no item is left, also on backends that wait; to be asked after run."""
         return not self._todo(most=1)
 
-    def _next(self) -> Item | None:
-        """The next item of a backend that does not wait."""
+    def _next(self) -> list[Item]:
+        """The next items of a backend that does not wait, as far as they are of one registry."""
         resting = {name for name, again_s in self.ledger.again_s.items() if again_s > time.time()}
         while self._ahead and self._ahead[0].backend in resting:
             self._ahead.popleft()
@@ -83,30 +88,38 @@ class Walk:
             # What is not written down yet would be found again.
             self.ledger.write()
             self._ahead.extend(self._todo(but=resting))
-        return self._ahead.popleft() if self._ahead else None
+        return list(takewhile(lambda item: _place(item) == _place(self._ahead[0]), self._ahead))
 
     def _todo(self, *, but: set[str] | frozenset[str] = frozenset(), most: int = items.AHEAD) -> tuple[Item, ...]:
         """The next items."""
         store, operation_id = self._claim.records.store, self._claim.operation.id
         return items.todo(store, operation_id, is_reversed=self._asked.is_backwards, but=but, most=most)
 
-    def _act(self, item: Item) -> None:
-        at, problem = orders.ends(self._backends, self._asked, item.backend, parts=self._parts)
+    def _act(self, alike: Sequence[Item], has_time: Callable[[], bool]) -> None:
+        """Acts on items of one registry, as many as there is time and leave for, and takes them off those ahead."""
+        name = alike[0].backend
+        at, problem = orders.ends(self._backends, self._asked, name, parts=self._parts)
         if at is None:
-            self._refuse(item, problem)
+            self._refuse(self._ahead.popleft(), problem)
             return
-        # Backends forget their journals, after a week or when memory is short: what is settled here is not asked of them again.
-        known = {job_id: verdict for job_id, verdict in _written(item).items() if verdict not in OPEN}
-        rest = replace(item, ids=tuple(job_id for job_id in item.ids if job_id not in known))
-        if not rest.ids:
-            self._enter(item, letters(item.ids, known), None)
-            return
+
+        def may_go_on() -> bool:
+            """Asked before each item, because much may have changed during the one before."""
+            is_ours = self.ledger.state is State.RUNNING and self._claim.is_fresh and self.ledger.again_s.get(name, 0.0) <= time.time()
+            return is_ours and has_time() and orders.ends(self._backends, self._asked, name, parts=self._parts)[0] == at
+
+        rest = [replace(item, ids=tuple(job_id for job_id in item.ids if job_id not in _settled(item))) for item in alike]
         try:
-            outcome, failure = orders.carry(self._asked, rest, at, journal=self._journal(item))
+            for outcome, failure in orders.carry(self._asked, rest, at, journal=self._journal, places=self._places, go_on=may_go_on):
+                self._note(self._ahead.popleft(), outcome, failure)
         except (Invalid, Conflict) as error:
-            self._refuse(item, error.message)
-            return
-        self._enter(item, letters(item.ids, known | {job.job_id: job.verdict for job in outcome.jobs}), failure)
+            self._refuse(self._ahead.popleft(), error.message)
+
+    def _note(self, item: Item, outcome: Outcome, failure: BackendError | None) -> None:
+        # Backends forget their journals, after a week or when memory is short: what is settled here was not asked of them again.
+        self._enter(item, letters(item.ids, _settled(item) | {job.job_id: job.verdict for job in outcome.jobs}), failure)
+        if self.ledger.is_due or not self._claim.is_fresh:
+            self.ledger.write()
 
     def _enter(self, item: Item, found: str, failure: BackendError | None) -> None:
         is_open = any(VERDICTS.get(letter) in OPEN for letter in found)
@@ -118,9 +131,10 @@ class Walk:
 
     def _wait(self, item: Item, found: str, failure: BackendError | None) -> None:
         """Leaves the backend alone for a while, longer each time; the journal there knows what was done of the item."""
-        reason = failure.message if failure else f"Some jobs of {item.backend} are still on the way."
-        wait_s = min(LONGEST_WAIT_S, self._first_wait_s * 2.0 ** min(10, self.ledger.tries(item.backend)))
-        self.ledger.wait(item.backend, reason, again_s=time.time() + wait_s)
+        if self.ledger.again_s.get(item.backend, 0.0) <= time.time():
+            reason = failure.message if failure else f"Some jobs of {item.backend} are still on the way."
+            wait_s = min(LONGEST_WAIT_S, self._first_wait_s * 2.0 ** min(10, self.ledger.tries(item.backend)))
+            self.ledger.wait(item.backend, reason, again_s=time.time() + wait_s)
         self.ledger.enter(item, found, is_final=False)
 
     def _refuse(self, item: Item, problem: str) -> None:
@@ -149,6 +163,15 @@ class Walk:
     def _journal(self, item: Item) -> str:
         """What the backend keeps the outcomes of an item under."""
         return f"{self._claim.operation.id}:{item.number}"
+
+
+def _place(item: Item) -> tuple[str, str, Registry]:
+    return item.backend, item.queue, item.registry
+
+
+def _settled(item: Item) -> dict[str, Verdict]:
+    """What the database says for good."""
+    return {job_id: verdict for job_id, verdict in _written(item).items() if verdict not in OPEN}
 
 
 def _written(item: Item) -> dict[str, Verdict]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -140,17 +140,21 @@ class Profiles:
             refuse_unfit_keys(tidy, fitting, stored=partial(self._open, row.id, edit.tokens_of(session, row)), old=old)
             return edit.replace_row(session, self._vault, self._stroke(by, "update"), row=row, profile=tidy, secrets=fitting)
 
-    def restore(self, name: str, revision: int, *, version: int, by: str) -> Profile:
+    def restore(
+        self, name: str, revision: int, *, version: int, by: str, permit: Callable[[Profile], None] = lambda _profile: None
+    ) -> Profile:
         """Makes the profile, under its present name, what it was after the edit of that version, as an edit of its own.
 
         Stored secrets stay where they may go; those whose destination changes are cleared, as the new revision says, and so is a client
         certificate without its key. version is as for update: raises Stale; NotFound; Conflict; Invalid when the rules have changed.
+        permit is shown what it would become, and raises if that must not be.
         """
         with self._store.write() as session:
             row = edit.own_row(session, name)
             old = edit.read(session, row)
             edit.refuse_stale(session, row, version=version)
             was = own(edit.body_of(session, row, version=revision))
+            permit(was)
             tidy = validated(was, taken=edit.names(session) - {name}, policy=self._policy)
             lost = SecretEdits(**{slot: Clear() for slot in requires_secret_again(old, tidy)})
             tidy = with_keys_only(tidy, lost, stored=partial(self._open, row.id, edit.tokens_of(session, row)), old=old)

@@ -111,9 +111,9 @@ def _by_pipeline(backend: Backend, entries: Sequence[Entry]) -> Sequence[pages.E
 
 def _failed(backend: Backend, entry: Entry, raw: pages.Entry, *, now_s: int) -> tuple[Fingerprint, FailedJob]:
     wanted = Wanted(entry.queue, Registry.FAILED, 0, 1, now_s)
-    row = jobs.row(backend, wanted, replace(raw, score=entry.score, error=RawError()))
+    row = jobs.row(backend, wanted, replace(raw, score=entry.score, error=RawError(newest=raw.error.newest)))
     if not raw.error.size or raw.error.text is None:
-        _, message = rows.error_summary(raw.error)
+        _, message, _ = rows.error_summary(raw.error)
         told = replace(row, error_message=message)
         return (UNREAD if message else UNSAID), FailedJob(told, entry.at, "", None, (), entry.place)
     text, is_truncated = payload.text(raw.error.text)

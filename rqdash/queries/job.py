@@ -39,8 +39,8 @@ def job(backend: Backend, job_id: str, *, now: datetime) -> JobDetail:
     """One job with its call, error, results, relatives, place and prospects, as its profile's policy shows them; nothing is executed.
 
     Reads its hash (a field over its limit is described, not read), dependents, dependencies, results, executions, then the lists and
-    registries of its origin, its worker, its relatives, and what its future depends on. Two round trips, or six where scripts are
-    denied; one more on servers without LPOS. Raises NotFound when its hash is gone.
+    registries of its origin, its worker, and what its future depends on, in one round trip; its relatives, where it has any, in
+    another. Six where scripts are denied; one more on servers without LPOS. Raises NotFound when its hash is gone.
     """
     raw = raw_job(backend, job_id)
     if not raw.fields:

@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rqdash.backends.backend import Backend
-from rqdash.backends.scripts import Call, load
-from rqdash.errors import BackendError
 from rqdash.model.job import RateLimit, Surroundings
 from rqdash.queries import decode
-from rqdash.queries.counts import PACKAGE
 from rqdash.queries.job_fields import RawJob
 from rqdash.queries.reading import read_lenient
 
-MOST_WORKERS = 1000
 FEWEST_WORKERS = 100
-"""How many workers of the queue are looked at for one that lives: by script, and without."""
-
-
-def call(backend: Backend, job_id: str, raw: RawJob) -> Call:
-    """The call whose reply around() reads."""
-    words = (backend.keys.prefix, job_id, *_names(raw))
-    return Call(load(PACKAGE, "around", includes=("common",)), arguments=(*map(decode.wire, words), MOST_WORKERS))
+"""How many workers of the queue are looked at for one that lives, without scripts."""
 
 
 def by_pipeline(backend: Backend, job_id: str, raw: RawJob) -> list[object]:
-    """The same without scripts, in two round trips."""
+    """What lua/around.lua gives, in two round trips."""
     queue, group, limit = _names(raw)
     keys, member, absent = backend.keys, decode.wire(job_id), decode.wire(backend.keys.own("none"))
     allowed, waiting = (decode.wire(key) if limit else absent for key in (keys.rate_limit_allowed(limit), keys.rate_limit_waiting(limit)))
@@ -51,9 +41,7 @@ def by_pipeline(backend: Backend, job_id: str, raw: RawJob) -> list[object]:
 
 
 def around(reply: object, raw: RawJob) -> Surroundings:
-    """The surroundings in the reply to call() or by_pipeline(). Raises the BackendError that the reply is."""
-    if isinstance(reply, BackendError):
-        raise reply
+    """The surroundings in what lua/around.lua or by_pipeline() gives."""
     suspended, lock, _, seen, size, *limit = [*decode.many(reply), *[None] * 11][:11]
     _, group, key = _names(raw)
     live = decode.integer(seen)

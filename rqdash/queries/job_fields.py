@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rqdash.backends.backend import Backend
 from rqdash.backends.scripts import Call, load
+from rqdash.model.registry import Registry
 from rqdash.queries import decode
 from rqdash.queries.counts import PACKAGE
 from rqdash.queries.reading import read_either, read_lenient
@@ -23,6 +24,11 @@ LIMITS = {
     **dict.fromkeys(("origin", "worker_name", "dependency_id", "group_id", "rate_limit_key"), OTHER_BYTES),
 }
 """Fields read whole up to so many bytes: a name that is cut is another name. Any other is cut to 2 KB, and over 64 KB not read."""
+SETS = tuple(registry for registry in Registry if registry not in (Registry.QUEUED, Registry.INTERMEDIATE))
+FARTHEST = 100_000
+"""How far into a queue a job's position is looked for: 1.6 ms of the server's time."""
+MOST_WORKERS = 1000
+"""How many workers of its queue are looked at for one that lives."""
 MOST_RELATIVES = 100
 MOST_RESULTS = 10
 Stream = list[tuple[bytes, dict[bytes, bytes]]]
@@ -37,10 +43,25 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What can be read once the job's own fields are known, as replies; None where a key is of another type.
+
+    where: its places in the queue's list and in :intermediate, None also where its status tells where it is; then its scores in SETS, and
+    those of its executions in the first of them. worker: birth and death of its worker, None without one; executions: a hash each;
+    around: see job_around.
+    """
+
+    where: Sequence[object]
+    worker: object
+    executions: Sequence[object]
+    around: object
+
+
+@dataclass(frozen=True, slots=True)
 class RawJob:
     """Everything of one job as stored. ttl_ms is PTTL's answer; executions are (execution id, deadline), newest deadline first.
 
-    Of dependents and dependencies at most 100 are read; the totals are the sizes of their sets.
+    Of dependents and dependencies at most 100 are read; the totals are the sizes of their sets. seen is what a script read with it.
     """
 
     fields: dict[str, Stored]
@@ -51,6 +72,7 @@ class RawJob:
     executions: tuple[tuple[str, float], ...]
     dependents_total: int
     dependencies_total: int
+    seen: Seen | None = None
 
     def value(self, field: str) -> bytes | None:
         return self.fields[field].value if field in self.fields else None
@@ -62,18 +84,21 @@ class RawJob:
 def raw_job(backend: Backend, job_id: str) -> RawJob:
     """The job as stored; without fields when there is no such hash.
 
-    Reads its hash, dependents, dependencies, results (ten) and executions. One round trip, or three where scripts are denied.
+    Reads its hash, dependents, dependencies, results (ten) and executions, by script also where it is and what is around it.
+    One round trip, or three where scripts are denied.
     """
     return read_either(backend, lambda: _by_script(backend, job_id), otherwise=lambda: _by_pipeline(backend, job_id))
 
 
 def _by_script(backend: Backend, job_id: str) -> RawJob:
-    script = load(PACKAGE, "job", includes=("common",))
+    script = load(PACKAGE, "job", includes=("common", "around"))
     limits = [word for pair in LIMITS.items() for word in pair]
-    (reply,) = backend.read(Call(script, arguments=(decode.wire(backend.keys.prefix), decode.wire(job_id), *limits)))
-    fields, *others = decode.many(reply)
+    sets = ",".join("wip" if registry is Registry.STARTED else registry for registry in SETS)
+    first = (decode.wire(backend.keys.prefix), decode.wire(job_id), sets, FARTHEST, MOST_WORKERS)
+    (reply,) = backend.read(Call(script, arguments=(*first, *limits)))
+    fields, *others, where, worker, executions, around = decode.many(reply)
     stored = {decode.name(name): _stored(size, value) for name, size, value in map(decode.many, decode.many(fields))}
-    return _raw(stored, others)
+    return replace(_raw(stored, others), seen=Seen(decode.many(where), worker, decode.many(executions), around))
 
 
 def _by_pipeline(backend: Backend, job_id: str) -> RawJob:

@@ -15,14 +15,12 @@ from rqdash.model.job import ExecutionRow, Relative, Surroundings
 from rqdash.model.redaction import Redaction
 from rqdash.model.registry import Registry
 from rqdash.queries import decode, job_around
-from rqdash.queries.job_fields import MOST_RELATIVES, RawJob
-from rqdash.queries.reading import read_either
+from rqdash.queries.job_fields import FARTHEST, MOST_RELATIVES, SETS, RawJob, Seen
+from rqdash.queries.reading import read_lenient
 
-FARTHEST = 100_000
-"""How far into a queue a job's position is looked for: 1.6 ms of the server's time."""
 NEAREST = 1000
-"""How far where the server has no LPOS (before Redis 6.0.6)."""
-SETS = tuple(registry for registry in Registry if registry not in (Registry.QUEUED, Registry.INTERMEDIATE))
+"""How far into a queue a job is looked for where the server has no LPOS (before Redis 6.0.6)."""
+NO_LPOS = -1
 ALSO_IN = {"stopped": Registry.FAILED, "rate_limited": None, "ready_to_enqueue": Registry.READY}
 OF_RELATIVES = ("status", "description", "origin")
 CALLED = re.compile(r"([A-Za-z_][\w.<>]*)\(")
@@ -44,53 +42,45 @@ class Place:
 
 
 def place(backend: Backend, job_id: str, *, raw: RawJob, now_s: int) -> Place:
-    """Where the job is now, and what its future depends on. One round trip, two on servers without LPOS; three where scripts are denied.
+    """Where the job is now, and what its future depends on.
 
-    Reads the list, :intermediate and the registries of its origin, its worker, its executions and at most 200 relatives; then what
-    job_around says.
+    Reads at most 200 relatives. No round trip for a job without any, else one; two more on servers without LPOS; three where scripts
+    are denied: then also the list, :intermediate and the registries of its origin, its worker, its executions, and what is around it.
     """
     named = tuple(dict.fromkeys((*_named(raw), *raw.dependencies)))
     dependencies = named[:MOST_RELATIVES]
-    groups = _groups(backend, job_id, raw=raw, dependencies=dependencies)
-    found, around = _read(backend, job_id, raw=raw, commands=[command for group in groups for command in group])
-    replies = iter(found)
-    where, worker, hashes, above, below = ([_tolerant(reply) for reply in islice(replies, len(group))] for group in groups)
+    relatives = [_fields(backend.keys.job(other), *OF_RELATIVES) for other in (*dependencies, *raw.dependents)]
+    if raw.seen is not None:
+        seen, hashes = raw.seen, read_lenient(backend, *relatives)
+    else:
+        seen, hashes = _by_pipeline(backend, job_id, raw=raw, relatives=relatives)
     hides = redaction.of(backend.profile)
-    registry, position, score = _found(backend, job_id, raw=raw, replies=where)
+    registry, position, score = _found(backend, job_id, raw=raw, replies=seen.where)
     return Place(
         registry,
         position,
         score,
-        _executions(raw, hashes, now_s=now_s),
-        _relatives(dependencies, above, hides),
+        _executions(raw, seen.executions, now_s=now_s),
+        _relatives(dependencies, hashes[: len(dependencies)], hides),
         max(len(named), raw.dependencies_total),
-        _relatives(raw.dependents, below, hides),
-        bool(worker) and _is_gone(worker[0]),
-        around,
+        _relatives(raw.dependents, hashes[len(dependencies) :], hides),
+        bool(decode.name(raw.value("worker_name"))) and _is_gone(seen.worker),
+        job_around.around(seen.around, raw),
     )
 
 
-def _groups(backend: Backend, job_id: str, *, raw: RawJob, dependencies: Sequence[str]) -> tuple[list[Command], ...]:
-    """What to ask: where it is, its worker, its executions, what it waits for, what waits for it."""
+def _by_pipeline(backend: Backend, job_id: str, *, raw: RawJob, relatives: Sequence[Command]) -> tuple[Seen, list[object]]:
+    """What the script reads with the job, and the relatives. Three round trips."""
     executions = [f"{job_id}:{execution_id}" for execution_id, _ in raw.executions]
-    return (
+    groups = (
         _where(backend, job_id, raw=raw, executions=executions),
-        _worker(backend, raw),
+        [_fields(backend.keys.worker(decode.name(raw.value("worker_name"))), "birth", "death")],
         [_fields(backend.keys.execution(composite), "worker_name", "created_at", "last_heartbeat") for composite in executions],
-        [_fields(backend.keys.job(other), *OF_RELATIVES) for other in dependencies],
-        [_fields(backend.keys.job(other), *OF_RELATIVES) for other in raw.dependents],
+        relatives,
     )
-
-
-def _read(backend: Backend, job_id: str, *, raw: RawJob, commands: Sequence[Command]) -> tuple[list[object], Surroundings]:
-    def by_script() -> tuple[list[object], Surroundings]:
-        *replies, last = backend.read(*commands, job_around.call(backend, job_id, raw), strict=False)
-        return replies, job_around.around(last, raw)
-
-    def by_pipeline() -> tuple[list[object], Surroundings]:
-        return backend.read(*commands, strict=False), job_around.around(job_around.by_pipeline(backend, job_id, raw), raw)
-
-    return read_either(backend, by_script, otherwise=by_pipeline)
+    replies = iter(backend.read(*(command for group in groups for command in group), strict=False))
+    where, (worker,), hashes, others = ([_tolerant(reply) for reply in islice(replies, len(group))] for group in groups)
+    return Seen(where, worker, hashes, job_around.by_pipeline(backend, job_id, raw)), others
 
 
 def _named(raw: RawJob) -> Iterator[str]:
@@ -123,11 +113,6 @@ def _where(backend: Backend, job_id: str, *, raw: RawJob, executions: Sequence[s
     ]
 
 
-def _worker(backend: Backend, raw: RawJob) -> list[Command]:
-    name = decode.name(raw.value("worker_name"))
-    return [_fields(backend.keys.worker(name), "birth", "death")] if name else []
-
-
 def _is_gone(values: object) -> bool:
     """A worker that ended well leaves its hash for a minute, with the time of its death."""
     birth, death = decode.many(values) or (None, None)
@@ -140,13 +125,13 @@ def _fields(key: str, *fields: str) -> Command:
 
 def _tolerant(reply: object) -> object:
     """As decode.lenient; a server before 6.0.6 refuses LPOS, which _found then makes up for."""
-    return reply if isinstance(reply, BackendError) and reply.code == "refused" else decode.lenient(reply)
+    return NO_LPOS if isinstance(reply, BackendError) and reply.code == "refused" else decode.lenient(reply)
 
 
 def _found(backend: Backend, job_id: str, *, raw: RawJob, replies: Sequence[object]) -> tuple[Registry | None, int | None, float | None]:
     """The registry that fits the job's status, else the first one that holds it."""
     in_list, in_intermediate, *scores = replies
-    if isinstance(in_list, BackendError) or isinstance(in_intermediate, BackendError):
+    if NO_LPOS in (in_list, in_intermediate):
         in_list, in_intermediate = _positions(backend, job_id, raw)
     held: dict[Registry, float | None] = dict(zip(SETS, map(decode.decimal, scores), strict=False))
     held[Registry.STARTED] = next((score for score in map(decode.decimal, (scores[0], *scores[len(SETS) :])) if score is not None), None)

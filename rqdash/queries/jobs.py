@@ -36,7 +36,8 @@ def jobs(backend: Backend, queue: str, registry: Registry, *, offset: int, size:
     """One page of a registry, at most 200 rows; offset is rounded down to a whole page.
 
     Started, failed and finished are ordered within windows of at most 400 entries, live ones first and expired ones after them, for
-    their scores are deadlines; never-expiring entries take turns with those of the latest deadlines. A row whose hash is gone says so.
+    their scores are deadlines; never-expiring entries take turns with those of the latest deadlines. Where samples say that a window is
+    in order already, as it is when all have the same time to live, only the page is put in order. A row whose hash is gone says so.
     Reads the registry and per row its hash and, for failed, its newest result. One round trip; three to five where scripts are denied.
     """
     asked = wanted(queue, registry, offset=offset, size=size, now=now)
@@ -96,7 +97,7 @@ def find(backend: Backend, queue: str, registry: Registry, reference: str) -> st
 def row(backend: Backend, wanted: Wanted, entry: Entry) -> JobRow:
     """The row of an entry that was read, with what its registry says."""
     job_id, execution_id = pages.job_id(entry.member, registry=wanted.registry)
-    error_type, error_message = rows.error_summary(entry.error)
+    error_type, error_message, error_end = rows.error_summary(entry.error)
     expires = wanted.registry in EXPIRING
     return rows.job_row(
         entry.row,
@@ -109,8 +110,11 @@ def row(backend: Backend, wanted: Wanted, entry: Entry) -> JobRow:
         is_expired=expires and entry.score is not None and 0 <= entry.score <= wanted.now_s,
         worker=decode.name(entry.worker),
         execution_id=execution_id,
+        noticed_at=decode.result_at(entry.error.newest),
+        canceled_at=decode.at(entry.score) if wanted.registry is Registry.CANCELED else None,
         error_type=error_type,
         error_message=error_message,
+        error_end=error_end,
     )
 
 
@@ -123,4 +127,5 @@ def _call(backend: Backend, wanted: Wanted, offset: int) -> Call:
     size = min(CALL_ROWS, wanted.offset + wanted.size - offset)
     order = (wanted.order, offset, size, wanted.now_s, wanted.window, wanted.moment)
     flags = (",".join(rows.FIELDS), int(wanted.has_executions), int(wanted.has_errors))
-    return Call(script, arguments=(decode.wire(backend.keys.prefix), wanted.key(backend.keys), *order, *flags))
+    sampled = (pages.SAMPLES, wanted.size)
+    return Call(script, arguments=(decode.wire(backend.keys.prefix), wanted.key(backend.keys), *order, *flags, *sampled))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rqdash.backends.backend import Backend, Command
 from rqdash.queries import decode, rows
-from rqdash.queries.pages import Entry, Page, Wanted, job_id
+from rqdash.queries.pages import SAMPLES, Entry, Page, Wanted, job_id
 from rqdash.queries.reading import read_lenient
 from rqdash.queries.rows import SMALL_ERROR_BYTES, RawError
 
@@ -65,8 +66,13 @@ def _windowed(backend: Backend, wanted: Wanted) -> tuple[int, int, int, list[Sco
     replies = read_lenient(backend, *live, *dead)
     alive = [pair for reply in replies[: len(live)] for pair in decode.scored(reply)]
     lapsed = [pair for reply in replies[len(live) :] for pair in decode.scored(reply)]
-    ordered = _newest_first(backend, wanted, alive, lapsed)
+    moments = _moments(backend, wanted, (*alive, *lapsed))
     start = wanted.offset - first
+    if alive and not dead and _is_in_order(moments):
+        here = slice(start, start + wanted.size)
+        ordered = _sorted(alive[here], moments[here])
+        return total, expired, len(ordered), [*ordered]
+    ordered = _sorted(alive, moments[: len(alive)]) + _sorted(lapsed, moments[len(alive) :])
     return total, expired, len(ordered), list(ordered[start : start + wanted.size])
 
 
@@ -90,13 +96,16 @@ def _from_top(count: int, *, top: int, negative: int) -> int:
     return min(top, max(math.ceil(count / 2), count - negative))
 
 
-def _newest_first(
-    backend: Backend, wanted: Wanted, alive: Sequence[tuple[bytes, float]], lapsed: Sequence[tuple[bytes, float]]
-) -> list[tuple[bytes, float]]:
-    ids = [job_id(member, registry=wanted.registry)[0] for member, _ in (*alive, *lapsed)]
+def _moments(backend: Backend, wanted: Wanted, found: Sequence[tuple[bytes, float]]) -> list[bytes]:
+    ids = [job_id(member, registry=wanted.registry)[0] for member, _ in found]
     replies = read_lenient(backend, *(("HGET", decode.wire(backend.keys.job(found)), wanted.moment) for found in ids))
-    moments = [reply[:MOMENT_BYTES] if isinstance(reply, bytes) else b"" for reply in replies]
-    return _sorted(alive, moments[: len(alive)]) + _sorted(lapsed, moments[len(alive) :])
+    return [reply[:MOMENT_BYTES] if isinstance(reply, bytes) else b"" for reply in replies]
+
+
+def _is_in_order(moments: Sequence[bytes]) -> bool:
+    """What the script tells by the same samples."""
+    sampled = moments[:: max(len(moments) // SAMPLES, 1)]
+    return all(sampled) and all(later <= earlier for earlier, later in pairwise(sampled))
 
 
 def _sorted(pairs: Sequence[tuple[bytes, float]], moments: Sequence[bytes]) -> list[tuple[bytes, float]]:
@@ -120,27 +129,29 @@ def _workers(backend: Backend, wanted: Wanted, found: Sequence[Scored]) -> list[
     return [("HGET", start + member, "worker_name") for member, _ in found]
 
 
-def _of_results(replies: Sequence[object]) -> list[bytes | None]:
-    """The exc_string of each job's newest result; replies are those to _errors."""
+def _of_results(replies: Sequence[object]) -> list[tuple[bytes | None, bytes | None]]:
+    """The exc_string of each job's newest result, and its id; replies are those to _errors."""
     newest = [decode.entries(reply) for reply in replies[: len(replies) // 2]]
-    return [stream[0][1].get(b"exc_string") if stream else None for stream in newest]
+    return [(stream[0][1].get(b"exc_string"), stream[0][0]) if stream else (None, None) for stream in newest]
 
 
 def _legacy(backend: Backend, ids: Sequence[str], replies: Sequence[object]) -> list[Command]:
     sizes = replies[len(replies) // 2 :]
     wanted = zip(ids, _of_results(replies), sizes, strict=True)
-    return [("HGET", decode.wire(backend.keys.job(found)), "exc_info") for found, text, size in wanted if text is None and _is_small(size)]
+    return [
+        ("HGET", decode.wire(backend.keys.job(found)), "exc_info") for found, (text, _), size in wanted if text is None and _is_small(size)
+    ]
 
 
 def _raw_errors(replies: Sequence[object], legacy: Sequence[object]) -> list[RawError]:
     texts = iter(legacy)
     errors = []
-    for text, size in zip(_of_results(replies), replies[len(replies) // 2 :], strict=True):
+    for (text, newest), size in zip(_of_results(replies), replies[len(replies) // 2 :], strict=True):
         if text is not None:
-            errors.append(RawError(len(text), text if len(text) <= SMALL_ERROR_BYTES else None))
+            errors.append(RawError(len(text), text if len(text) <= SMALL_ERROR_BYTES else None, newest))
         else:
             old = next(texts) if _is_small(size) else None
-            errors.append(RawError(decode.integer(size) or 0, old if isinstance(old, bytes) else None))
+            errors.append(RawError(decode.integer(size) or 0, old if isinstance(old, bytes) else None, newest))
     return errors
 
 

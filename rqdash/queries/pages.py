@@ -13,6 +13,8 @@ from rqdash.queries.rows import RawError, RawRow
 
 WINDOW = 400
 """Entries ordered together: reading and sorting their moments costs the server about 1 ms."""
+SAMPLES = 16
+"""Entries of a window, at even distances, that tell whether it is in order already."""
 ORDERS = {
     Registry.QUEUED: "list",
     Registry.INTERMEDIATE: "list",
@@ -24,7 +26,10 @@ ORDERS = {
     Registry.CANCELED: "down",
     Registry.READY: "up",
 }
-"""list: LRANGE. up, down: by score. window: by a moment of the jobs, within windows of at most 400 entries."""
+"""list: LRANGE. up, down: by score. window: by a moment of the jobs, within windows of at most 400 entries.
+
+Where samples of a window say that it is in order already, only the page's own entries are ordered among themselves.
+"""
 MOMENTS = {Registry.STARTED: "started_at", Registry.FAILED: "ended_at", Registry.FINISHED: "ended_at"}
 # RQ 2.0 and later write <job id>:<execution id> as the member of the started registry, RQ 1.x the id alone.
 EXECUTION = re.compile(r"(.*):([0-9a-f]{32})", re.DOTALL)
@@ -111,8 +116,8 @@ def page(reply: object) -> Page:
 
 def entry(reply: object) -> Entry:
     """One row of what jobs.lua, or found_rows.lua, returns."""
-    member, score, size, text, worker, row = decode.many(reply)
-    error = RawError(decode.integer(size) or 0, text if isinstance(text, bytes) else None)
+    member, score, size, text, worker, row, newest = decode.many(reply)
+    error = RawError(decode.integer(size) or 0, text if isinstance(text, bytes) else None, newest if isinstance(newest, bytes) else None)
     known_worker = worker if isinstance(worker, bytes) else None
     return Entry(member if isinstance(member, bytes) else b"", decode.decimal(score), rows.raw_row(row), error, known_worker)
 

@@ -35,14 +35,17 @@ NAMES = ("origin", "worker_name")
 SMALL_DATA_BYTES = 8192
 LONGEST_NAME_BYTES = 65536
 SMALL_ERROR_BYTES = 65536
+ERROR_END_CHARS = 1_500
+"""Of an error's text, for the frames that a row opens to: the last ten or so."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawError:
-    """A job's error as stored; text is None when it is larger than 64 KB."""
+    """A job's error as stored; text is None when it is larger than 64 KB. newest: the id of its newest result, which tells when."""
 
     size: int = 0
     text: bytes | None = None
+    newest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,11 @@ class Listed(TypedDict, total=False):
     expires_at: datetime | None
     is_expired: bool
     execution_id: str
+    noticed_at: datetime | None
+    canceled_at: datetime | None
     error_type: str
     error_message: str
+    error_end: str
 
 
 def job_row(
@@ -143,16 +149,17 @@ class Called:
     description: str
     call: Call | None = None
 
-    def function(self) -> str:
-        """As the data says, "" when that is not known: anybody may have written the description."""
-        if self.call is not None and self.call.function:
-            return self.call.function
-        return payload.function(self.raw.data if self.raw.data is not None else self.raw.head)
+    def glance(self, hides: Redaction) -> tuple[str, bool]:
+        """(function, whether a rule could hide something of the data).
 
-    def is_touched(self, hides: Redaction) -> bool:
-        """Whether a rule could hide something of it."""
-        hit = bool(self.call.rules) if self.call is not None else payload.is_touched(self.raw.data, hides)
-        return hit or hides.touches(self.description)
+        The function is what the data says, "" when that is not known: anybody may have written the description.
+        """
+        if self.call is not None and self.call.function:
+            return self.call.function, bool(self.call.rules)
+        if self.raw.data is None:
+            return payload.function(self.raw.head), False
+        function, is_touched = payload.glance(self.raw.data, hides)
+        return function, is_touched if self.call is None else bool(self.call.rules)
 
     def decoded(self, hides: Redaction) -> Call | None:
         """Its call without what is hidden; None when it cannot be read."""
@@ -162,11 +169,11 @@ class Called:
 
 def told(called: Called, hides: Redaction) -> tuple[str, str, str]:
     """(function, one line of arguments, description) as a profile's policy shows them."""
-    function = called.function()
-    return (function, *_values(called, function, hides))
+    function, is_touched = called.glance(hides)
+    return (function, *_values(called, function, hides, is_touched=is_touched))
 
 
-def _values(called: Called, function: str, hides: Redaction) -> tuple[str, str]:
+def _values(called: Called, function: str, hides: Redaction, *, is_touched: bool) -> tuple[str, str]:
     """(one line of arguments, description).
 
     Where a rule could hide something, RQ's own description is written anew from what the data says; it cuts values without a sign
@@ -176,7 +183,7 @@ def _values(called: Called, function: str, hides: Redaction) -> tuple[str, str]:
         call = None if hides.is_hidden else called.decoded(hides)
         return payload.one_line(call) if call else "", ""
     line = arguments(called.description, function=function)
-    if not called.is_touched(hides):
+    if not (is_touched or hides.touches(called.description)):
         return line, called.description
     call = called.decoded(hides)
     if call is None or not function:
@@ -194,12 +201,12 @@ def arguments(description: str, *, function: str) -> str:
     return description[len(function) + 1 :].removesuffix(")")
 
 
-def error_summary(error: RawError) -> tuple[str, str]:
-    """(type, message) of an error; one too large to read is unknown and says its size."""
+def error_summary(error: RawError) -> tuple[str, str, str]:
+    """(type, message, how the text ends) of an error; one too large to read is unknown and says its size."""
     if error.size > 0 and error.text is None:
-        return "", f"unknown, {size(error.size)}"
+        return "", f"unknown, {size(error.size)}", ""
     text, _ = payload.text(error.text)
-    return failure.summary(text) if text else ("", "")
+    return (*failure.summary(text), text[-ERROR_END_CHARS:]) if text else ("", "", "")
 
 
 def _raw(data_size: object, data: object, values: Sequence[object]) -> RawRow:

@@ -27,6 +27,7 @@ FIELDS = (
     "failed_job_count",
     "total_working_time",
     "shutdown_requested_date",
+    "death",
 )
 
 
@@ -59,10 +60,10 @@ def job_and_execution(composite: bytes) -> tuple[str, str]:
 
 
 def worker(raw: RawWorker, *, backend: Backend, name: str) -> Worker:
-    """The worker; its state is "lost" when RQ lists it and its hash is gone."""
+    """The worker; its state is "lost" when RQ lists it and its hash is gone, "ended" when it said good-bye."""
     padded = (*raw.values, *[None] * (len(FIELDS) - len(raw.values)))
     values = dict(zip(FIELDS, padded, strict=True))
-    state = states.state_of(birth=values["birth"], state=values["state"])
+    state = "ended" if values["death"] else states.state_of(birth=values["birth"], state=values["state"])
     queues = decode.name(values["queues"])
     ttl_ms = decode.integer(raw.ttl_ms)
     return Worker(
@@ -83,6 +84,8 @@ def worker(raw: RawWorker, *, backend: Backend, name: str) -> Worker:
         working_s=decode.duration_s(values["total_working_time"]),
         is_shutting_down=bool(values["shutdown_requested_date"]),
         current=_current(raw, backend),
+        shutdown_asked_at=decode.when(values["shutdown_requested_date"]),
+        ended_at=decode.when(values["death"]),
     )
 
 

@@ -1,38 +1,56 @@
-"""The workers of one backend."""
+"""The workers of one backend, and what is without one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from rqdash.backends.backend import Backend, Command
+from rqdash.backends.backend import Backend
 from rqdash.backends.scripts import Call, load
 from rqdash.errors import NotFound
 from rqdash.model.worker import Worker, WorkerList
-from rqdash.queries import decode, rows, worker_rows
-from rqdash.queries.counts import BATCH, PACKAGE, parts
+from rqdash.queries import attended, decode, rows, worker_rows, workers_by_pipeline
+from rqdash.queries.attended import Attended
+from rqdash.queries.counts import PACKAGE, parts
 from rqdash.queries.reading import read_either, read_lenient
-from rqdash.queries.sets import commands, listed
+from rqdash.queries.sets import Listed, commands, listed
 from rqdash.queries.worker_rows import RawWorker
 
 MOST_WORKERS = 1000
+MOST_QUEUES = 2000
+BATCH = 200
+"""Workers, and queues, one round trip may read: as many as a wall shows at once."""
 NOT_SUSPENDED = -2
 
 
-def workers(backend: Backend, *, now: datetime, limit: int = MOST_WORKERS) -> WorkerList:
-    """The workers that RQ lists, by name, at most limit, each with what it runs.
+@dataclass(slots=True)
+class Found:
+    """What the further round trips give, in the order of the names."""
 
-    Reads <prefix>:workers and :suspended; per worker its hash, its executions and the job it runs. Two round trips for up to 150
-    workers and one more per 150 further; where scripts are denied, four, and three more per 150 further.
+    workers: list[RawWorker] = field(default_factory=list)
+    queues: list[Attended] = field(default_factory=list)
+
+
+def workers(backend: Backend, *, now: datetime, limit: int = MOST_WORKERS) -> WorkerList:
+    """The workers that RQ lists, by name, at most limit, each with what it runs; and of the first 2,000 queues what is without a worker.
+
+    Reads <prefix>:workers, :queues and :suspended; per worker its hash, its executions and the job it runs; per queue the length of its
+    list and up to 16 entries of its started registry with their workers. Two round trips for up to 200 workers and queues and one more per
+    200 further; where scripts are denied, four, and three more per 200 further.
     """
     keys = backend.keys
-    size, scan, suspended = read_lenient(backend, *commands(keys.workers), ("PTTL", decode.wire(keys.suspended)))
+    sets = (*commands(keys.workers), *commands(keys.queues), ("PTTL", decode.wire(keys.suspended)))
+    size, scan, queues_size, queues_scan, suspended = read_lenient(backend, *sets)
     found = listed(size, scan, prefix=keys.worker(""))
+    queues = listed(queues_size, queues_scan, prefix=keys.queue("")).names[:MOST_QUEUES]
     names = found.names[: max(limit, 0)]
-    batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
-    raws = [raw for batch in batches for raw in _read(backend, batch)]
-    read = (worker_rows.worker(raw, backend=backend, name=name) for name, raw in zip(names, raws, strict=True))
-    return WorkerList(backend.name, now, tuple(read), found.total, *suspension(suspended, now=now))
+    raw = read_found(backend, names, queues)
+    read = [worker_rows.worker(row, backend=backend, name=name) for name, row in zip(names, raw.workers, strict=True)]
+    made = WorkerList(backend.name, now, tuple(read), found.total, *suspension(suspended, now=now))
+    left = attended.left_jobs(backend, raw.queues)
+    return replace(made, unattended=attended.unattended(raw.queues, read) if _is_whole(found, read) else None, left=left)
 
 
 def suspension(reply: object, *, now: datetime) -> tuple[bool, datetime | None]:
@@ -49,47 +67,35 @@ def worker(backend: Backend, name: str, *, now: datetime) -> Worker:  # noqa: AR
     """
     keys = backend.keys
     (is_listed,) = read_lenient(backend, ("SISMEMBER", decode.wire(keys.workers), decode.wire(keys.worker(name))))
-    (raw,) = _read(backend, [name])
+    (raw,) = read_found(backend, [name], []).workers
     found = worker_rows.worker(raw, backend=backend, name=name)
     if found.state == "lost" and not is_listed:
         raise NotFound(f"{backend.name} has no worker of this name. It may have ended since.")
     return found
 
 
-def _read(backend: Backend, names: Sequence[str]) -> list[RawWorker]:
-    return read_either(backend, lambda: _by_script(backend, names), otherwise=lambda: _by_pipeline(backend, names))
+def read_found(backend: Backend, names: Sequence[str], queues: Sequence[str]) -> Found:
+    """These workers and queues as stored; one round trip for up to 200 of both, three where scripts are denied."""
+    found = Found()
+    for start in range(0, max(len(names), len(queues)), BATCH):
+        part, of_queues = names[start : start + BATCH], queues[start : start + BATCH]
+        script, pipeline = (partial(way, backend, part, of_queues) for way in (_by_script, workers_by_pipeline.read))
+        raws, read = read_either(backend, script, otherwise=pipeline)
+        found.workers += raws
+        found.queues += read
+    return found
 
 
-def _by_script(backend: Backend, names: Sequence[str]) -> list[RawWorker]:
+def _is_whole(found: Listed, read: Sequence[Worker]) -> bool:
+    """Whether all workers there are were read: only then is it known who listens to a queue."""
+    return found.is_whole and len(read) >= found.total
+
+
+def _by_script(backend: Backend, names: Sequence[str], queues: Sequence[str]) -> tuple[list[RawWorker], list[Attended]]:
     script = load(PACKAGE, "workers", includes=("common", "row"))
     fields = (decode.wire(backend.keys.prefix), ",".join(worker_rows.FIELDS), ",".join(rows.FIELDS))
-    replies = backend.read(*(Call(script, arguments=(*fields, *map(decode.wire, part))) for part in parts(names)))
-    return [worker_rows.raw_worker(row) for reply in replies for row in decode.many(reply)]
-
-
-def _by_pipeline(backend: Backend, names: Sequence[str]) -> list[RawWorker]:
-    replies = read_lenient(backend, *(command for name in names for command in _commands(backend, name)))
-    plain = [(tuple(decode.many(replies[at])), replies[at + 1], replies[at + 2]) for at in range(0, len(replies), 3)]
-    composites = [worker_rows.running(values, _executions(scan)) for values, _, scan in plain]
-    ids = [worker_rows.job_and_execution(composite)[0] for composite in composites if composite]
-    jobs = rows.commands(backend.keys, ids)
-    begun = [("HGET", decode.wire(backend.keys.execution("")) + composite, "created_at") for composite in composites if composite]
-    replies = read_lenient(backend, *jobs, *begun)
-    of_jobs, moments = replies[: len(jobs)], iter(replies[len(jobs) :])
-    data = read_lenient(backend, *rows.data_commands(backend.keys, ids, of_jobs))
-    raws = iter(rows.raw_rows(of_jobs, data))
-    return [
-        RawWorker(values, ttl_ms, composite, next(moments), next(raws)) if composite else RawWorker(values, ttl_ms)
-        for (values, ttl_ms, _), composite in zip(plain, composites, strict=True)
-    ]
-
-
-def _commands(backend: Backend, name: str) -> list[Command]:
-    key = decode.wire(backend.keys.worker(name))
-    executions = decode.wire(backend.keys.worker_executions(name))
-    return [("HMGET", key, *worker_rows.FIELDS), ("PTTL", key), ("SSCAN", executions, 0, "COUNT", 10)]
-
-
-def _executions(scan: object) -> list[bytes]:
-    parts = decode.many(scan)
-    return decode.members(parts[1]) if len(parts) == 2 else []
+    calls = [Call(script, arguments=(*fields, *map(decode.wire, part))) for part in parts(names)]
+    replies = backend.read(*calls, *attended.by_script(backend.keys, queues))
+    raws = [worker_rows.raw_worker(row) for reply in replies[: len(calls)] for row in decode.many(reply)]
+    read = [row for reply in replies[len(calls) :] for row in decode.many(reply)]
+    return raws, [attended.attended(row, queue=queue) for queue, row in zip(queues, read, strict=True)]

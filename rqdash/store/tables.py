@@ -50,7 +50,10 @@ class LeaseRow(Base):
 
 
 class AccountRow(Base):
-    """One account; key is the name in lower case. No password_hash: it signs in by one-time links only."""
+    """One account; key is the name in lower case. No password_hash: it signs in by one-time links only.
+
+    grants are texts as model.caller reads them; role is that of grants that name none.
+    """
 
     __tablename__ = "account"
 
@@ -62,6 +65,7 @@ class AccountRow(Base):
     password_hash: Mapped[str | None] = mapped_column(Text)
     enabled: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(UtcTime)
+    last_seen_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class SessionRow(Base):
@@ -122,7 +126,7 @@ class AuditRow(Base):
     __tablename__ = "audit"
 
     id: Mapped[int] = mapped_column(BIG, primary_key=True, autoincrement=True)
-    began_at: Mapped[datetime] = mapped_column(UtcTime)
+    began_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
     kind: Mapped[str] = mapped_column(String(16))
     name: Mapped[str] = mapped_column(String(64))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rqdash.backends.line import Good
 from rqdash.model import attention
+from rqdash.model.attention import Pace
+from rqdash.model.profile import Profile
 from rqdash.model.queue import BackendSummary
 from rqdash.model.reply import Coverage, Reply, coverage
 from rqdash.model.trouble import Item, Kind
 from rqdash.web.filters import middle, shown_name
 from rqdash.web.marks import Mark, mark
+
+Paces = Mapping[str, Sequence[Pace]]
 
 SHOWN = 8
 MOST_SHOWN = 200
@@ -43,18 +47,18 @@ class Attention:
     is_all: bool = False
 
 
-def found(replies: Sequence[Reply[BackendSummary]], *, is_all: bool = False) -> Attention:
-    """The items of all backends, worst first: eight of them, or up to 200."""
+def found(replies: Sequence[Reply[BackendSummary]], *, paces: Paces | None = None, is_all: bool = False) -> Attention:
+    """The items of all backends, worst first: eight of them, or up to 200. paces: how fast jobs fail, by backend."""
     marks = {reply.name: mark(reply.profile) for reply in replies}
-    items = attention.needs(replies)
+    items = attention.needs(replies, paces=paces)
     needs = tuple(Need(marks[item.backend], item) for item in items[: MOST_SHOWN if is_all else SHOWN])
     unknown = tuple(sentence for reply in replies if reply.is_ok for sentence in _unknown(reply))
     return Attention(needs, len(items), coverage(replies), unknown, is_all)
 
 
-def warnings(reply: Reply[BackendSummary]) -> tuple[str, ...]:
+def warnings(reply: Reply[BackendSummary], *, paces: Paces | None = None) -> tuple[str, ...]:
     """A sentence for each item of a backend that answers; its suspension is shown as a state of its own."""
-    items = attention.needs([reply]) if reply.is_ok else ()
+    items = attention.needs([reply], paces=paces) if reply.is_ok else ()
     return tuple(_sentence(item) for item in items if item.kind is not Kind.SUSPENDED)
 
 
@@ -63,12 +67,12 @@ def server_warnings(summary: BackendSummary) -> tuple[str, ...]:
     return tuple(_sentence(item) for item in summary.attention if item.kind in OF_A_SERVER)
 
 
-def ailment(good: Good | None, *, now: datetime) -> str:
+def ailment(good: Good | None, *, profile: Profile, now: datetime, paces: Paces | None = None) -> str:
     """What a chip says of a backend without a problem, by the last overview of it: "suspended", "warning", "" when well or not known."""
     summary = good.value if good is not None and now - good.as_of <= KEPT else None
     if not isinstance(summary, BackendSummary):
         return ""
-    return "suspended" if summary.is_suspended else "warning" if summary.attention else ""
+    return "suspended" if summary.is_suspended else "warning" if attention.needs([Reply(profile, summary)], paces=paces) else ""
 
 
 def _sentence(item: Item) -> str:

@@ -23,7 +23,7 @@ from rqdash.web.forms import Raw, Upload
 from rqdash.web.fragments import Fragments
 from rqdash.web.glances import Glance, Glances, rights
 from rqdash.web.queues import KEY
-from rqdash.web.route import Acted, Download, Made, Notice, Page, Rejected, Result, Route, Scope, To
+from rqdash.web.route import Acted, Download, Made, Notice, Page, Plain, Rejected, Result, Route, Scope, To
 from rqdash.web.security import safe_path
 from rqdash.web.services import Services
 from rqdash.web.to_json import fields, written
@@ -47,17 +47,19 @@ class Binding:
         self.csrf = csrf
         self.is_cookie_secure = is_cookie_secure
         self.fragments = Fragments()
+        self.programs: set[str] = set()
         self.glances = Glances()
 
     def add(self, route: Route) -> None:
         """Serves a route as a page, and under /api/v1 as JSON."""
-        self.app.add_url_rule(route.rule, route.endpoint, self._page_view(route), methods=[route.method])
+        view = self._program_view(route) if route.is_for_programs else self._page_view(route)
+        self.app.add_url_rule(route.rule, route.endpoint, view, methods=[route.method])
         if route.in_api:
             self.app.add_url_rule(API + route.rule, f"api.{route.endpoint}", self._api_view(route), methods=[route.method])
 
     def error(self, page: ErrorPage) -> Response:
         """An error as whoever asked reads it."""
-        if request.path.startswith(f"{API}/"):
+        if request.path.startswith(f"{API}/") or request.endpoint in self.programs:
             return self._json(error_json(page), page.status)
         caller = STRANGER if page.code == "store" else self._signed_in()
         path = request.view_args or {}
@@ -104,18 +106,29 @@ class Binding:
 
         return view
 
+    def _program_view(self, route: Route) -> Callable[..., Response]:
+        self.programs.add(route.endpoint)
+
+        def view(**path: str) -> Response:
+            # Whoever is signed in may look at it as well.
+            caller = self._signed_in() if "Authorization" not in request.headers else self._bearer()
+            raw = self._raw(path)
+            return self._rendered(route, raw, caller, seam.answer(self.services, route, raw, caller, is_poll=False))
+
+        return view
+
     def _signed_in(self) -> Caller:
         token = request.cookies.get(COOKIE, "")
         address = request.remote_addr or ""
         found = self.services.access.sessions.caller(token, self.services.clock(), address=address) if token else None
-        return found or Caller("stranger", address=address)
+        return seam.placed(self.services, found) if found else Caller("stranger", address=address)
 
     def _bearer(self) -> Caller:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         address = request.remote_addr or ""
         is_bearer = scheme.lower() == "bearer"
         found = self.services.access.tokens.caller(token.strip(), self.services.clock(), address=address) if is_bearer else None
-        return found or Caller("stranger", address=address)
+        return seam.placed(self.services, found) if found else Caller("stranger", address=address)
 
     def _check_csrf(self) -> None:
         try:
@@ -152,7 +165,7 @@ class Binding:
             result = result.to
         if isinstance(result, To):
             return self._redirected(result)
-        if isinstance(result, Download):
+        if isinstance(result, Download | Plain):
             return sent(result)
         status = result.status if isinstance(result, Rejected) else 200
         page = result.page if isinstance(result, Rejected) else result
@@ -217,7 +230,7 @@ class Binding:
             outcome = result.outcome
             body = {**fields(outcome), "counts": {verdict.value: n for verdict, n in outcome.counts().items()}}
             return self._json(self._marked(body, raw), 200)
-        if isinstance(result, Download):
+        if isinstance(result, Download | Plain):
             return sent(result)
         if isinstance(result, Made):
             return self._json(self._marked(fields(result.page), raw), 200)
@@ -268,14 +281,16 @@ class Binding:
             notices=() if POLL_HEADER in request.headers else tuple(Notice(*json.loads(str(text))) for text in get_flashed_messages()),
             may_operate=profile is not None and not profile.read_only and caller.may(Permission.OPERATE, profile.name),
             is_admin=caller.has(Permission.ADMIN),
+            administered=tuple(backend.name for backend in live if caller.may(Permission.ADMIN, backend.name)),
             as_of=self.services.clock(),
             scope_endpoint=route.endpoint if route and route.scope is Scope.MANY and not raw.path else "overview",
         )
 
     def _ailments(self, live: Sequence[Backend]) -> dict[str, str]:
         """What the last overview found wrong with each, if that is not long ago; asks nothing."""
-        now = self.services.clock()
-        return {backend.name: attention.ailment(self.services.gatherer.last(backend, KEY), now=now) for backend in live}
+        now, last = self.services.clock(), self.services.gatherer.last
+        paces = self.services.others["history"].pace([backend.name for backend in live])
+        return {each.name: attention.ailment(last(each, KEY), profile=each.profile, now=now, paces=paces) for each in live}
 
     def _profile(self, name: str) -> Profile | None:
         return next((profile for profile in self.services.known() if profile.name == name), None) if name else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rqdash.model.registry import Registry
 from rqdash.web.marks import Mark
@@ -74,6 +75,7 @@ class ConfirmPage(Page):
     typed_names: tuple[str, ...] = ()
     problem: str = ""
     back: str = ""
+    kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
     destination: Destination | None = None
     at: str = ""
     limits: tuple[Limit, ...] = ()

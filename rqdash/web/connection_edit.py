@@ -13,6 +13,7 @@ from rqdash.profiles.rebind import stored_slots
 from rqdash.profiles.registry import Profiles
 from rqdash.profiles.url import profile_from_url
 from rqdash.web import profile_form
+from rqdash.web.connections import refuse_outside
 from rqdash.web.forms import Raw
 from rqdash.web.marks import Mark, mark
 from rqdash.web.profile_form import ProfileForm
@@ -53,7 +54,9 @@ def create(params: Raw, caller: Caller, *, profiles: Profiles) -> Result:
     if params.text("do") == "fill":
         return _filled(params, profiles, None)
     try:
-        profile = profiles.create(profile_form.parsed(params, NEW), secrets=profile_form.new_secrets(params), by=caller.name)
+        typed = profile_form.parsed(params, NEW)
+        refuse_outside(caller, typed)
+        profile = profiles.create(typed, secrets=profile_form.new_secrets(params), by=caller.name)
     except Invalid as error:
         return _rejected(params, profiles, None, error)
     return To("connection_edit", {"profile": profile.name}, Notice(f"The connection {profile.name} is saved."))
@@ -66,6 +69,7 @@ def save(params: Raw, caller: Caller, *, profiles: Profiles) -> Result:
         return _filled(params, profiles, stored)
     try:
         edited = profile_form.parsed(params, stored)
+        refuse_outside(caller, edited)
         profile = profiles.update(stored.name, edited, edits=profile_form.secret_edits(params), version=_version(params), by=caller.name)
     except Invalid as error:
         return _rejected(params, profiles, stored, error)
@@ -79,7 +83,7 @@ def test(params: Raw, caller: Caller, *, profiles: Profiles, tester: Trials) -> 
     """The staged test of what is typed, saved or not; stored secrets are used only where they may go. Raises Throttled."""
     assert params.now is not None  # noqa: S101  the seam always sets it
     name = params.text("profile") or params.arg("profile")
-    stored = profiles.get(name) if name and caller.may_see(name) else None
+    stored = profiles.get(name) if name and caller.may(Permission.ADMIN, name) else None
     base = stored or NEW
     # What comes from a file cannot be typed into, so that its form sends no fields: it is tested as it is.
     is_locked = base.is_managed

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 from rqdash.errors import Invalid
-from rqdash.model.caller import Caller, Permission
+from rqdash.model.caller import Caller, Permission, Role
 from rqdash.model.profile import Profile
 from rqdash.model.queue import BackendSummary
 from rqdash.model.reply import Problem
@@ -87,7 +87,7 @@ def parse_change(raw: Raw) -> Change:
 
 def view(backends: Many, params: ListParams, caller: Caller, *, profiles: Profiles) -> ConnectionsPage:
     replies = {reply.name: reply for reply in backends.gather(partial(query.summary, now=params.now), key=KEY)}
-    seen = [profile for profile in profiles.all() if caller.may_see(profile.name)]
+    seen = [profile for profile in profiles.all() if caller.may(Permission.ADMIN, profile.name)]
     pages = pager(page=params.page, size=params.size, total=len(seen))
     rows = []
     for profile in seen[pages.offset : pages.offset + pages.size]:
@@ -123,7 +123,9 @@ def switch(params: Change, caller: Caller, *, profiles: Profiles, on: bool) -> T
 
 
 def duplicate(params: Change, caller: Caller, *, profiles: Profiles) -> To:
-    copy = profiles.duplicate(params.name, params.new_name or _free_name(params.name, profiles), by=caller.name)
+    new_name = params.new_name or _free_name(params.name, profiles)
+    refuse_outside(caller, replace(profiles.get(params.name), name=new_name))
+    copy = profiles.duplicate(params.name, new_name, by=caller.name)
     return To("connection_edit", {"profile": copy.name}, Notice(f"{copy.name} is a copy of {params.name}, and disabled."))
 
 
@@ -137,6 +139,15 @@ def delete(params: Change, caller: Caller, *, profiles: Profiles) -> Result:
         return Rejected(DeletePage(mark(profiles.get(params.name)), params.version, f"Type {params.name} to delete its connection."))
     profiles.delete(params.name, version=params.version, by=caller.name)
     return To("connections", notice=Notice(f"The connection {params.name} is deleted.", "Nothing on its Redis was touched."))
+
+
+def refuse_outside(caller: Caller, profile: Profile) -> None:
+    """Raises Invalid when the caller would not be admin of a profile once it is saved: it would be lost to them by its own save."""
+    if not caller.may_at(Permission.ADMIN, profile.name, profile.environment):
+        field_name = "environment" if caller.may(Permission.ADMIN, profile.name) else "name"
+        where = " and ".join(each.where for each in caller.granted if each.role is Role.ADMIN)
+        problem = f"You are admin of {where}: under this name and environment the connection would be out of your reach."
+        raise Invalid(problem, problems={field_name: problem})
 
 
 def _free_name(name: str, profiles: Profiles) -> str:

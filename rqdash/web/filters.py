@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rqdash.model import duration as durations
 from rqdash.model import names
+from rqdash.model.failure import Frame, ending, folded
+from rqdash.model.job import JobRow
 from rqdash.model.search import literal
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 MIDDLE_KEEPS = 9
 LONGEST_TERM = 300
+FRAMES_SHOWN = 3
 
 
 def iso(at: datetime) -> str:
@@ -60,6 +63,25 @@ def word(name: str) -> str:
     return literal(name) if name and len(name) <= LONGEST_TERM else ""
 
 
+def also(search: str, condition: str) -> str:
+    """A search with one condition more; one that has it already stays as it is."""
+    return search if f" {condition} " in f" {search} " else f"{search} {condition}".strip()
+
+
+def pick(row: JobRow) -> str:
+    """What the box of a job's row says where rows are of many backends: backend, queue, registry and id, with dots between."""
+    return ".".join((row.backend, names.to_form(row.queue), row.registry.value if row.registry else "", names.to_form(row.id)))
+
+
+def frames(error_end: str) -> tuple[Frame, ...]:
+    """The last frames of the application in an error's text, else the last ones; none where its end holds none.
+
+    Few, for a page has them for each of its rows: the page of the job has all.
+    """
+    found = ending(error_end).frames
+    return (tuple(frame for frame in found if frame.is_app) or found)[-FRAMES_SHOWN:]
+
+
 def install(app: Flask) -> None:
     """Gives every template the filters of this module and of model.duration."""
     app.jinja_env.filters.update(
@@ -75,5 +97,9 @@ def install(app: Flask) -> None:
         form=names.to_form,
         term=term,
         word=word,
+        frames=frames,
+        folded=folded,
+        also=also,
+        pick=pick,
     )
     app.jinja_env.globals.update(dom_id=dom_id)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import TypeVar
+from urllib.parse import parse_qs
 
 from rqdash.errors import Invalid
 from rqdash.model import names
 
 PAGE_SIZES = (50, 100, 200)
 UNNAMED = "~"
+LONGEST_ADDRESS, MOST_ARGUMENTS = 8_000, 100
 E = TypeVar("E", bound=Enum)
 
 
@@ -71,6 +73,17 @@ def _own(name: str, field_name: str) -> str:
     except UnicodeEncodeError:
         raise Invalid(f"The field {field_name} holds half a surrogate pair.", problems={field_name: "not text"}) from None
     return name
+
+
+def kept(text: str, wanted: Collection[str]) -> Mapping[str, Sequence[str]]:
+    """Of a list's address, as a query string in a form, the arguments wanted; what cannot be read is left out."""
+    if len(text) > LONGEST_ADDRESS:
+        return {}
+    try:
+        found = parse_qs(text, max_num_fields=MOST_ARGUMENTS)
+    except ValueError:
+        return {}
+    return {name: values for name, values in found.items() if name in wanted}
 
 
 def queue_choice(raw: Raw) -> str | None:

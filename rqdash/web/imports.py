@@ -19,6 +19,7 @@ from rqdash.profiles.readers.filling import fill
 from rqdash.profiles.readers.read import read_file
 from rqdash.profiles.readers.values import Candidate, FileReading
 from rqdash.profiles.registry import Profiles
+from rqdash.web.connections import refuse_outside
 from rqdash.web.forms import Raw, Upload, whole
 from rqdash.web.offers import ADD, UPDATE, FileRead, Offer, Pick, coloured, file_read, free_hues, free_name, need_key, offer, repeated
 from rqdash.web.route import Notice, Page, Rejected, Result, Route, To
@@ -113,6 +114,7 @@ def save(params: Picks, caller: Caller, *, profiles: Profiles, pending: PendingI
         try:
             with actor.recording("import connection", backend=pick.name):
                 planned = _picked(coloured(candidate, next(hues)), pick, stored=_seen(profiles, caller))
+                refuse_outside(caller, _as_saved(planned))
                 saved.append(save_planned(profiles, planned, by=caller.name, over=pick.mode == UPDATE).name)
         except (Invalid, Conflict) as error:
             failed[key] = (pick, error)
@@ -130,7 +132,7 @@ def _owner(caller: Caller) -> str:
 
 
 def _seen(profiles: Profiles, caller: Caller) -> tuple[Profile, ...]:
-    return tuple(profile for profile in profiles.all() if caller.may_see(profile.name))
+    return tuple(profile for profile in profiles.all() if caller.may(Permission.ADMIN, profile.name))
 
 
 def _keyed(readings: list[FileReading] | tuple[FileReading, ...]) -> Iterator[tuple[str, Candidate]]:
@@ -172,6 +174,14 @@ def _picked(candidate: Candidate, pick: Pick, *, stored: tuple[Profile, ...]) ->
         return replace(planned, over=replace(planned.over, version=pick.version))
     named = replace(whole_candidate.profile, name=pick.name, environment=pick.environment, protected=pick.is_protected)
     return Planned(replace(whole_candidate, profile=named), State.NEW)
+
+
+def _as_saved(planned: Planned) -> Profile:
+    """A profile of the name and the environment that saving gives it."""
+    found = planned.candidate
+    if planned.over is None:
+        return found.profile
+    return replace(planned.over, environment=found.profile.environment) if "environment" in found.decided else planned.over
 
 
 def _again(file: FileRead, failed: Mapping[str, tuple[Pick, Invalid | Conflict]]) -> FileRead:

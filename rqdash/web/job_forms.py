@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from rqdash.actions.changes import LIMITS
 from rqdash.backends.backend import Backend
@@ -14,9 +15,11 @@ from rqdash.model import names
 from rqdash.model.registry import Registry
 from rqdash.queries import job as job_query
 from rqdash.web.confirming import Limit
-from rqdash.web.forms import Raw, queue_choice, required, whole
+from rqdash.web.forms import Raw, kept, queue_choice, required, whole
 
 IDS_AT_MOST = 200
+ADDRESS = ("q", "page", "size")
+"""What of a queue's address is kept beside the queue and its registry."""
 FOREVER = ("-1", "forever", "never")
 
 
@@ -46,6 +49,7 @@ class Params:
     asked_of: str = ""
     to_endpoint_version: str = ""
     copies: bool = False
+    kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def changed(self) -> dict[str, int | None]:
         """The limits that differ from what was shown, in seconds; -1 is no end, None is RQ's default. Raises Invalid."""
@@ -80,6 +84,7 @@ def parse(raw: Raw) -> Params:
         asked_of=raw.text("asked_of"),
         to_endpoint_version=raw.text("to_endpoint_version"),
         copies=raw.ticked("copies"),
+        kept=kept(raw.text("kept"), ADDRESS),
     )
 
 
@@ -89,6 +94,7 @@ def fields(params: Params) -> tuple[tuple[str, str], ...]:
         ("queue", names.to_form(params.queue)),
         ("registry", params.registry.value),
         ("back", params.back),
+        ("kept", urlencode(params.kept, doseq=True)),
         *(("id", names.to_form(job_id)) for job_id in params.ids),
     )
 
@@ -97,7 +103,7 @@ def back(backend: Backend, params: Params, *, verb: str) -> tuple[str, Mapping[s
     """Where the browser goes next: back to the job it came from, unless that is gone now; else to the list."""
     if params.back == "job" and verb != "delete" and len(params.ids) == 1 and not names.is_digest(names.ref(params.ids[0])):
         return "job", {"backend": backend.name, "id": params.ids[0]}
-    return "queue", {"backend": backend.name, "name": names.ref(params.queue), "registry": params.registry.value}
+    return "queue", {**params.kept, "backend": backend.name, "name": names.ref(params.queue), "registry": params.registry.value}
 
 
 def moment_of(params: Params) -> datetime:

@@ -18,7 +18,8 @@ from rqdash.web.forms import Raw, page_size
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
 from rqdash.web.route import Page, Route, Scope
-from rqdash.web.searching import Box, came_at, job_words, newest_first, understood
+from rqdash.web.searching import Box, job_words, newest_first, understood
+from rqdash.web.ticked import offered
 from rqdash.web.verbs import bulk
 
 ENTRIES = 20_000
@@ -32,11 +33,12 @@ START = "start"
 
 @dataclass(frozen=True, slots=True)
 class JobHit:
-    """A job that was found; at is when it came to where it is."""
+    """A job that was found; at is when it came to where it is, at_is what that is where it is not known: "noticed", "created"."""
 
     mark: Mark
     row: JobRow
     at: datetime | None
+    at_is: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,11 @@ class JobsPage(Page):
     absent: tuple[str, ...]
     is_whole: bool
     as_of: datetime
+
+    @property
+    def ticked(self) -> tuple[str, ...]:
+        """What may be done with ticked rows; () where no row can be ticked."""
+        return offered([hit.row.registry for hit in self.hits if hit.mark.name in self.acting and hit.row.registry])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,7 @@ def _covered(reply: Reply[_Found]) -> Covered:
 def _hits(reply: Reply[_Found]) -> list[JobHit]:
     if reply.problem is not None or reply.value is None:
         return []
-    return [JobHit(mark(reply.profile), row, came_at(row)) for row in reply.value.rows]
+    return [JobHit(mark(reply.profile), row, *row.came) for row in reply.value.rows]
 
 
 def _more(covered: Sequence[Covered], params: Params) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ def confirmation(backend: Backend, params: Params, *, verb: str, problem: str) -
         typed_names=names_to_type([backend.profile]) if verb in ASKS_NAME else (),
         problem=problem,
         back=params.back,
+        kept=params.kept,
         at=params.at,
         limits=limits(backend, params) if verb == "edit" else (),
     )

@@ -8,7 +8,7 @@ from rqdash import actions
 from rqdash.access.actor import Actor
 from rqdash.actions import transfer
 from rqdash.backends.backend import Backend
-from rqdash.errors import BackendError, Denied, Stale
+from rqdash.errors import BackendError, Stale
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.outcome import Outcome
 from rqdash.model.protection import asks_for, names_to_type
@@ -30,7 +30,8 @@ def move(
     seen: Callable[[], tuple[Backend, ...]],
 ) -> Result:
     """Moves, or asks where to first; and once more, with what is known against it, when another connection is chosen."""
-    other = _other(backend, params, caller, reach)
+    # reach refuses one that the caller may not change.
+    other = reach(params.to_backend) if params.to_backend not in ("", backend.name) else None
     problem = _problem(backend, params, other)
     if problem is None:
         outcome = _moved(backend, actor, params, other)
@@ -38,16 +39,6 @@ def move(
     may_go = tuple(known for known in seen() if caller.may(Permission.OPERATE, known.name) and not known.profile.read_only)
     page = _question(backend, params, other, may_go=may_go, problem=problem)
     return Rejected(page) if problem else page
-
-
-def _other(backend: Backend, params: Params, caller: Caller, reach: Callable[[str], Backend]) -> Backend | None:
-    """The backend jobs go to when it is not their own. Raises NotFound or Denied."""
-    if params.to_backend in ("", backend.name):
-        return None
-    other = reach(params.to_backend)
-    if not caller.may(Permission.OPERATE, other.name):
-        raise Denied(f"You may not change {other.name}.")
-    return other
 
 
 def _problem(backend: Backend, params: Params, other: Backend | None) -> str | None:
@@ -94,6 +85,7 @@ def _question(backend: Backend, params: Params, other: Backend | None, *, may_go
         typed_names=_names(backend, params, other),
         problem=problem,
         back=params.back,
+        kept=params.kept,
         destination=Destination(
             queues=queues,
             to_queue=params.queue if params.to_queue is None and other else params.to_queue or "",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 
 from rqdash.operations.items import Line
+from rqdash.web import spreadsheets
 from rqdash.web.route import Download
 
 HEAD = ("backend", "queue", "registry", "id", "outcome")
@@ -16,7 +15,6 @@ LEFT = "left"
 """What stands for jobs that nothing is known of yet."""
 
 CHUNK = 500
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def download(lines: Callable[[], Iterator[Line]], *, name: str, kind: str, only: str = "") -> Download:
@@ -26,7 +24,7 @@ def download(lines: Callable[[], Iterator[Line]], *, name: str, kind: str, only:
         return (line for line in lines() if not only or _outcome(line) == only)
 
     if kind == "csv":
-        return Download(f"{name}.csv", "text/csv; charset=utf-8", lambda: _csv(wanted()))
+        return Download(f"{name}.csv", "text/csv; charset=utf-8", lambda: spreadsheets.lines(HEAD, map(_cells, wanted())))
     return Download(f"{name}.json", "application/json", lambda: _json(wanted()))
 
 
@@ -39,22 +37,9 @@ def _json(lines: Iterator[Line]) -> Iterator[str]:
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
-def _csv(lines: Iterator[Line]) -> Iterator[str]:
-    yield ",".join(HEAD) + "\r\n"
-    while some := list(islice(lines, CHUNK)):
-        text = io.StringIO()
-        csv.writer(text).writerows([_inert(cell) for cell in _cells(line)] for line in some)
-        yield text.getvalue()
-
-
 def _cells(line: Line) -> tuple[str, ...]:
     return line.backend, line.queue, line.registry, line.id, _outcome(line)
 
 
 def _outcome(line: Line) -> str:
     return line.verdict.value if line.verdict else LEFT
-
-
-def _inert(cell: str) -> str:
-    """A spreadsheet runs what begins like a formula; an apostrophe before it keeps it text."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -81,16 +81,21 @@ def view(many: Many, params: Params, caller: Caller, *, actor: Actor, operations
         reach(params.to_backend)
     problem = _where_to(params)
     if problem is not None and sources:
-        asking = target_page(many, params, sources, problem=problem)
+        asking = target_page(_changeable(many, caller), params, sources, problem=problem)
         return Rejected(asking) if problem else asking
     operation = requests.ask(operations, actor, _asked(params, caller))
     return Made(page(operations, operation, caller), To("operation", {"operation": operation.id}))
 
 
-def target_page(many: Many, params: Params, sources: list[Backend], *, problem: str) -> TargetPage:
+def _changeable(many: Many, caller: Caller) -> Sequence[Backend]:
+    """The backends that jobs may go to, as far as the caller goes."""
+    return [one for one in many.backends if caller.may(Permission.OPERATE, one.name) and not one.profile.read_only]
+
+
+def target_page(changeable: Sequence[Backend], params: Params, sources: list[Backend], *, problem: str) -> TargetPage:
     """At most one read: the queues of a single source, for those jobs may go to another one of them."""
     is_local = params.verb == "move" and len(sources) == 1
-    others = (backend for backend in many.backends if backend.name not in params.on and not backend.profile.read_only)
+    others = (backend for backend in changeable if backend.name not in params.on)
     return TargetPage(
         verb=params.verb,
         search=params.search,

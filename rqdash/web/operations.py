@@ -9,7 +9,7 @@ from functools import partial
 
 from rqdash.access.actor import Actor
 from rqdash.backends.backend import Backend
-from rqdash.errors import Conflict, Invalid, NotFound
+from rqdash.errors import Conflict, Denied, Invalid, NotFound
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.outcome import WORDS, Verdict
 from rqdash.operations import requests
@@ -107,7 +107,7 @@ def page(operations: Operations, operation: Operation, caller: Caller, *, proble
         operation=operation,
         marks=marks(operations.backends, operation),
         outcomes=tuple(OutcomeRow(verdict, WORDS[verdict], _kind(verdict), count) for verdict, count in operation.tally.items()),
-        may_act=caller.has(Permission.OPERATE),
+        may_act=_may_act(caller, operation),
         protected=requests.protected(operations, operation) if operation.state is State.PLANNED else (),
         problem=problem,
     )
@@ -126,7 +126,7 @@ def marks(backends: Mapping[str, Backend], operation: Operation) -> dict[str, Ma
 
 def act(params: Asking, caller: Caller, *, actor: Actor, operations: Operations, verb: str) -> Result:
     """Starts, pauses, resumes or cancels; what stands against it is said on the operation's own page."""
-    _seen(operations, caller, params.operation_id)
+    _refuse(caller, _seen(operations, caller, params.operation_id))
     try:
         led = ACTIONS[verb](operations, actor, params)
     except (Invalid, Conflict) as error:
@@ -152,6 +152,16 @@ def _seen(operations: Operations, caller: Caller, operation_id: str) -> Operatio
     if not is_visible(caller, found):
         raise NotFound(UNKNOWN)
     return found
+
+
+def _may_act(caller: Caller, operation: Operation) -> bool:
+    return all(caller.may(Permission.OPERATE, name) for name in operation.asked.names)
+
+
+def _refuse(caller: Caller, operation: Operation) -> None:
+    """Raises Denied unless the caller may change every backend of an operation."""
+    if not _may_act(caller, operation):
+        raise Denied(f"This asks for the role operator on each of {', '.join(operation.asked.names)}.")
 
 
 def _kind(verdict: Verdict) -> str:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from rqdash.history.reading import Points, Reading
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.queue import BackendSummary
 from rqdash.model.registry import Registry
 from rqdash.model.reply import Coverage, Problem, Reply, coverage
 from rqdash.queries import overview as query
 from rqdash.web import attention
-from rqdash.web.attention import Attention
+from rqdash.web.attention import Attention, Paces
 from rqdash.web.forms import Raw
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
-from rqdash.web.queues import DownRow, QueueRow, down_rows, queue_rows
+from rqdash.web.queues import DownRow, QueueRow, down_rows, queue_rows, with_trends
 from rqdash.web.route import Page, Route, Scope
+from rqdash.web.sparks import Spark, level, rate, summed
+from rqdash.web.trends import Trends
 
 KEY = "summary"
 QUEUES_SHOWN = 50
@@ -42,6 +46,15 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class TotalTrends:
+    """The last hour of the totals' own backends together: how many jobs waited, how many ended and failed a minute; None is unknown."""
+
+    queued: Spark | None = None
+    done: Spark | None = None
+    failed: Spark | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One backend: its numbers, or its last good ones (is_stale, read at as_of), or None; and what is wrong with it."""
 
@@ -55,6 +68,7 @@ class Card:
     failed: int = 0
     oldest_enqueued_at: datetime | None = None
     warnings: tuple[str, ...] = ()
+    trend: Spark | None = None
 
     @property
     def momentary(self) -> frozenset[str]:
@@ -74,6 +88,7 @@ class OverviewPage(Page):
     down: tuple[DownRow, ...]
     as_of: datetime
     without_queues: tuple[str, ...] = ()
+    trends: TotalTrends = TotalTrends()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +102,21 @@ def parse(raw: Raw) -> Params:
     return Params(raw.now, raw.arg("attention") == "all")
 
 
-def view(backends: Many, params: Params, caller: Caller) -> OverviewPage:  # noqa: ARG001
+def view(backends: Many, params: Params, caller: Caller, *, history: Reading, trends: Trends) -> OverviewPage:  # noqa: ARG001
     replies = backends.gather(partial(query.summary, now=params.now), key=KEY)
+    paces = history.pace([reply.name for reply in replies])
     rows = queue_rows(replies)
+    waiting = trends.last_hour([reply.name for reply in replies], "queued", now=params.now)
     return OverviewPage(
         totals=totals(replies, now=params.now),
-        attention=attention.found(replies, is_all=params.is_all),
-        cards=tuple(card(reply) for reply in replies),
-        queues=rows[:QUEUES_SHOWN],
+        attention=attention.found(replies, paces=paces, is_all=params.is_all),
+        cards=tuple(card(reply, paces=paces, waiting=waiting.get(reply.name)) for reply in replies),
+        queues=with_trends(rows[:QUEUES_SHOWN], trends, now=params.now),
         queues_total=len(rows),
         down=down_rows(replies),
         as_of=params.now,
         without_queues=tuple(sentence for reply in replies if reply.is_ok for sentence in no_queues(reply)),
+        trends=total_trends(replies, trends, now=params.now),
     )
 
 
@@ -122,7 +140,23 @@ def totals(replies: tuple[Reply[BackendSummary], ...], *, now: datetime) -> Tota
     )
 
 
-def card(reply: Reply[BackendSummary]) -> Card:
+def total_trends(replies: tuple[Reply[BackendSummary], ...], trends: Trends, *, now: datetime) -> TotalTrends:
+    """Of the backends that answered, as the totals are; unknown unless all of them were sampled."""
+    names = [reply.name for reply in replies if reply.is_ok]
+
+    def together(measure: str, label: str, draw: Callable[[str, Points], Spark | None]) -> Spark | None:
+        found = trends.last_hour(names, measure, now=now)
+        total = summed([found[name] for name in names if name in found]) if len(found) == len(names) else None
+        return draw(label, total) if total else None
+
+    return TotalTrends(
+        queued=together("queued", "Queued", level),
+        done=together("finished_per_min", "Finished a minute", level),
+        failed=together("failed_per_min", "Failed a minute", rate),
+    )
+
+
+def card(reply: Reply[BackendSummary], *, paces: Paces | None = None, waiting: Points | None = None) -> Card:
     summary = reply.value
     if summary is None:
         return Card(mark(reply.profile), None, reply.problem, None, None, is_stale=False)
@@ -138,7 +172,8 @@ def card(reply: Reply[BackendSummary]) -> Card:
         queued=summary.total(Registry.QUEUED),
         failed=summary.total(Registry.FAILED),
         oldest_enqueued_at=oldest.oldest_enqueued_at if oldest else None,
-        warnings=attention.warnings(reply),
+        warnings=attention.warnings(reply, paces=paces),
+        trend=level("Queued", waiting) if waiting else None,
     )
 
 
@@ -153,4 +188,18 @@ def no_queues(reply: Reply[BackendSummary]) -> tuple[str, ...]:
     return (f"Connected to {server}: database {profile.db} of {profile.name} holds no RQ queues under the prefix {profile.prefix}.{found}",)
 
 
-ROUTES = (Route("overview", "GET", "/", Permission.VIEW, view, "overview.html", parse, Scope.MANY, nav="overview", is_live=True),)
+ROUTES = (
+    Route(
+        "overview",
+        "GET",
+        "/",
+        Permission.VIEW,
+        view,
+        "overview.html",
+        parse,
+        Scope.MANY,
+        ("history", "trends"),
+        nav="overview",
+        is_live=True,
+    ),
+)

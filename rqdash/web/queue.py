@@ -20,11 +20,13 @@ from rqdash.queries import sets
 from rqdash.queries.pages import MOMENTS
 from rqdash.queries.queue_page import queue_page
 from rqdash.queries.scan import Scan
+from rqdash.web.charts import Past, past_of, span_of
 from rqdash.web.forms import Raw, choice, page_number, page_size
 from rqdash.web.marks import Mark, mark
 from rqdash.web.paging import Pager, pager
 from rqdash.web.route import Page, Route, Scope
 from rqdash.web.searching import Box, job_words, newest_first, understood
+from rqdash.web.trends import Trends
 from rqdash.web.verbs import LISTED, bulk
 
 ENTRIES = 5_000
@@ -60,6 +62,7 @@ class QueuePage(Page):
     search: str
     bulk: tuple[str, ...]
     transit: tuple[InTransit, ...]
+    past: Past
     as_of: datetime
 
 
@@ -72,15 +75,18 @@ class Params:
     size: int
     q: str = ""
     cursor: str = ""
+    span: str = ""
+    is_whole: bool = False
 
 
 def parse(raw: Raw) -> Params:
     assert raw.now is not None  # noqa: S101  the seam always sets it
     registry = choice(raw.arg("registry"), Registry, default=Registry.QUEUED)
-    return Params(raw.now, raw.arg("name"), registry, page_number(raw), page_size(raw), raw.arg("q"), raw.arg("at"))
+    shown = (span_of(raw), raw.arg("rows") == "all")
+    return Params(raw.now, raw.arg("name"), registry, page_number(raw), page_size(raw), raw.arg("q"), raw.arg("at"), *shown)
 
 
-def view(backend: Backend, params: Params, caller: Caller) -> QueuePage:  # noqa: ARG001
+def view(backend: Backend, params: Params, caller: Caller, *, trends: Trends) -> QueuePage:  # noqa: ARG001
     name = sets.resolve_queue(backend, params.name)
     found, box = understood(params.q)
     summary, pages, scan, jobs = (_whole if found.is_empty else _searched)(backend, found, params, name)
@@ -98,6 +104,7 @@ def view(backend: Backend, params: Params, caller: Caller) -> QueuePage:  # noqa
         # A mistaken search is none; nothing may then be meant by "all".
         bulk=() if box.mistake else bulk((params.registry,)),
         transit=tuple(job for job in in_transit(backend) if job.queue == name) if summary.departing else (),
+        past=past_of(trends, mark(backend.profile), name, params.span, now=params.now, is_whole=params.is_whole),
         as_of=params.now,
     )
 
@@ -143,4 +150,8 @@ def tabs(summary: QueueSummary, current: Registry) -> tuple[Tab, ...]:
     return tuple(Tab(registry, summary.count(registry), registry is current) for registry in shown)
 
 
-ROUTES = (Route("queue", "GET", "/b/<backend>/queue", Permission.VIEW, view, "queue.html", parse, Scope.ONE, nav="queues", is_live=True),)
+ROUTES = (
+    Route(
+        "queue", "GET", "/b/<backend>/queue", Permission.VIEW, view, "queue.html", parse, Scope.ONE, ("trends",), nav="queues", is_live=True
+    ),
+)

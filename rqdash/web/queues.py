@@ -20,6 +20,8 @@ from rqdash.web.marks import Mark, mark
 from rqdash.web.paging import Pager, pager
 from rqdash.web.route import Page, Route, Scope
 from rqdash.web.searching import MOST_WORDS, Box, understood, words
+from rqdash.web.sparks import Spark
+from rqdash.web.trends import Trends
 
 KEY = "summary"
 SEARCHED = ("queue", "backend", "")
@@ -28,11 +30,12 @@ SEARCHED = ("queue", "backend", "")
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A queue with its backend's mark; is_stale when the backend is down and these are its last values."""
+    """A queue with its backend's mark; trend is how many jobs waited in the last hour, None when nobody sampled it."""
 
     mark: Mark
     queue: QueueSummary
     is_suspended: bool = False
+    trend: Spark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def parse(raw: Raw) -> Params:
     return Params(raw.now, page_number(raw), page_size(raw), sort if sort in COLUMNS else "", raw.arg("order") == "asc", raw.arg("q"))
 
 
-def view(backends: Many, params: Params, caller: Caller) -> QueuesPage:  # noqa: ARG001
+def view(backends: Many, params: Params, caller: Caller, *, trends: Trends) -> QueuesPage:  # noqa: ARG001
     replies = backends.gather(partial(query.summary, now=params.now), key=KEY)
     found, box = understood(params.q, fields=SEARCHED)
     known = queue_rows(replies)
@@ -87,7 +90,7 @@ def view(backends: Many, params: Params, caller: Caller) -> QueuesPage:  # noqa:
     pages = pager(page=params.page, size=params.size, total=len(rows))
     return QueuesPage(
         coverage=coverage(replies),
-        rows=rows[pages.offset : pages.offset + pages.size],
+        rows=with_trends(rows[pages.offset : pages.offset + pages.size], trends, now=params.now),
         down=down_rows(replies),
         pager=pages,
         sort=params.sort,
@@ -106,6 +109,12 @@ def queue_rows(replies: Sequence[Reply[BackendSummary]]) -> tuple[QueueRow, ...]
         for queue in reply.value.queues
     ]
     return tuple(row for _, row in sorted(rows, key=lambda pair: pair[0]))
+
+
+def with_trends(rows: Sequence[QueueRow], trends: Trends, *, now: datetime) -> tuple[QueueRow, ...]:
+    """The rows with their sparklines; one read of the history a backend and slot, whoever looks."""
+    waiting = {name: trends.waiting(name, now=now) for name in {row.mark.name for row in rows}}
+    return tuple(replace(row, trend=waiting[row.mark.name].get(row.queue.name)) for row in rows)
 
 
 def _is_found(found: Search, row: QueueRow) -> bool:
@@ -142,4 +151,6 @@ COLUMNS: dict[str, Callable[[QueueRow], tuple[float | str, str]]] = {
     **{registry.value: _column(registry) for registry in Registry},
 }
 
-ROUTES = (Route("queues", "GET", "/queues", Permission.VIEW, view, "queues.html", parse, Scope.MANY, nav="queues", is_live=True),)
+ROUTES = (
+    Route("queues", "GET", "/queues", Permission.VIEW, view, "queues.html", parse, Scope.MANY, ("trends",), nav="queues", is_live=True),
+)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from rqdash.errors import Invalid, Stale
 from rqdash.model.caller import Caller, Permission
 from rqdash.profiles.rebind import stored_slots
 from rqdash.profiles.registry import Profiles
 from rqdash.profiles.revisions import MOST, Revision
+from rqdash.web.connections import refuse_outside
 from rqdash.web.forms import Raw, whole
 from rqdash.web.marks import Mark, mark
 from rqdash.web.route import Notice, Page, Rejected, Result, Route, To
@@ -51,7 +53,8 @@ def restore(params: Back, caller: Caller, *, profiles: Profiles) -> Result:
     """Makes a profile what a revision says, as an edit of its own. Secrets are not in revisions: those of now stay where they may go."""
     before = stored_slots(profiles.get(params.name))
     try:
-        restored = profiles.restore(params.name, params.revision, version=params.version, by=caller.name)
+        permit = partial(refuse_outside, caller)
+        restored = profiles.restore(params.name, params.revision, version=params.version, by=caller.name, permit=permit)
     except Invalid as error:
         return Rejected(_page(params.name, profiles, problem=error.message))
     except Stale as error:

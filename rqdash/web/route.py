@@ -78,12 +78,23 @@ class Download:
     chunks: Callable[[], Iterator[str]]
 
 
-Result = Page | To | Acted | Made | Download
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A text that is for programs, whole as it is."""
+
+    content_type: str
+    text: bytes
+
+
+Result = Page | To | Acted | Made | Download | Plain
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method on one rule. needs names the services that the view takes as keyword arguments; a live page keeps itself current."""
+    """One method on one rule. needs names the services that the view takes as keyword arguments; a live page keeps itself current.
+
+    One for programs takes a token at its own address, as the API does, and says in JSON why it refuses.
+    """
 
     endpoint: str
     method: str
@@ -98,3 +109,4 @@ class Route:
     in_api: bool = True
     audit: str = ""
     is_live: bool = False
+    is_for_programs: bool = False

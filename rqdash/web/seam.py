@@ -7,7 +7,7 @@ Nothing before access reads anything but the session and the profile's row; the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,11 +19,17 @@ from rqdash.model.caller import Caller, Permission
 from rqdash.model.profile import Profile
 from rqdash.web.forms import Raw
 from rqdash.web.many import Many
-from rqdash.web.route import Rejected, Result, Route, Scope
+from rqdash.web.route import Rejected, Result, Route, Scope, To
 from rqdash.web.services import Services
 
 POLL_MAX_AGE_S = 1.0
-NEEDED = {Permission.VIEW: "viewer", Permission.OPERATE: "operator", Permission.ADMIN: "admin", Permission.ACCOUNT: "viewer"}
+NEEDED = {
+    Permission.ACCOUNT: "viewer",
+    Permission.VIEW: "viewer",
+    Permission.OPERATE: "operator",
+    Permission.ADMIN: "admin",
+    Permission.OWN: "admin of every backend",
+}
 """The least role that has a permission."""
 
 
@@ -58,11 +64,19 @@ def admit(services: Services, route: Route, raw: Raw, caller: Caller) -> None:
         return
     if caller.is_stranger:
         raise NotSignedIn("Sign in first.")
-    for name in _names(raw):
+    named = _names(raw)
+    for name in named:
         if not (caller.may_see(name) and any(profile.name == name for profile in services.known())):
             raise NotFound(f"There is no backend named {name}.")
     if not caller.has(route.permission):
-        raise Denied(f"This asks for the role {NEEDED[route.permission]}; you are {caller.role}.")
+        raise Denied(f"This asks for the role {NEEDED[route.permission]}; you are {caller.highest}.")
+    for name in named:
+        _refuse(caller, name, route.permission)
+
+
+def placed(services: Services, caller: Caller) -> Caller:
+    """The caller with the environments of the backends there are now, which its grants may be on."""
+    return replace(caller, environments={profile.name: profile.environment for profile in services.known()})
 
 
 def visible(services: Services, caller: Caller) -> tuple[Backend, ...]:
@@ -71,12 +85,18 @@ def visible(services: Services, caller: Caller) -> tuple[Backend, ...]:
     return tuple(backend for _, backend in live if backend is not None)
 
 
-def reached(services: Services, caller: Caller, name: str) -> Backend:
-    """Another backend than the one in the path, such as where jobs go to. Raises NotFound, also for one without a grant."""
+def reached(services: Services, caller: Caller, name: str, *, permission: Permission) -> Backend:
+    """Another backend than the one in the path, such as where jobs go to. Raises NotFound, also for one without a grant, or Denied."""
     backend = services.backends.get(name) if caller.may_see(name) else None
     if backend is None:
         raise NotFound(f"There is no backend named {name}, or it is disabled.")
+    _refuse(caller, name, permission)
     return backend
+
+
+def _refuse(caller: Caller, name: str, permission: Permission) -> None:
+    if not caller.may(permission, name):
+        raise Denied(f"This asks for the role {NEEDED[permission]} on {name}; you are {caller.role_on(name)} there.")
 
 
 def _names(raw: Raw) -> Sequence[str]:
@@ -125,8 +145,9 @@ def _many(services: Services, raw: Raw, caller: Caller, *, is_poll: bool) -> Man
 def _needed(services: Services, route: Route, caller: Caller) -> dict[str, Any]:
     found: dict[str, Any] = {
         "access": services.access,
+        "backends": services.backends,
         "actor": actor.of(caller, services.access.audit),
-        "reach": partial(reached, services, caller),
+        "reach": partial(reached, services, caller, permission=route.permission),
         "seen": partial(visible, services, caller),
         **services.others,
     }
@@ -148,11 +169,13 @@ def _recorded(services: Services, route: Route, raw: Raw, caller: Caller, view: 
 
 
 def _signed_in(services: Services, route: Route, caller: Caller, view: Callable[[], Result]) -> Result:
-    """A sign-in is recorded when it succeeds. One that fails is not: strangers could fill the log, and people type their password
-    into the wrong box.
+    """A sign-in is recorded when it succeeds, by whom it let in. One that fails is not: strangers could fill the log, and people type
+    their password into the wrong box.
     """
     result = view()
     if not isinstance(result, Rejected):
-        with actor.of(caller, services.access.audit).recording(route.audit) as record:
+        session = result.session if isinstance(result, To) else None
+        found = services.access.sessions.caller(session, services.clock(), address=caller.address) if session else None
+        with actor.of(found or caller, services.access.audit).recording(route.audit) as record:
             record.finish({"done": 1})
     return result

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from rqdash.model.job import JobRow
 from rqdash.model.names import ref
-from rqdash.model.registry import Registry
 from rqdash.model.search import FIELDS, STATUS_WORDS, Search, SearchMistake, canonical, everything, literal, search, term_end
 from rqdash.model.search_terms import written
 
@@ -75,16 +73,7 @@ def job_words(rows: Iterable[JobRow], *, queues: Iterable[str] = (), backends: I
     return tuple(dict.fromkeys(found))[:MOST_WORDS]
 
 
-def came_at(row: JobRow) -> datetime | None:
-    """When a job came to where it is, as the search understands age:."""
-    if row.registry in (Registry.FAILED, Registry.FINISHED):
-        return row.ended_at
-    if row.registry is Registry.STARTED:
-        return row.started_at
-    return row.enqueued_at if row.registry in (Registry.QUEUED, Registry.INTERMEDIATE) else row.created_at
-
-
 def newest_first(row: JobRow) -> float:
     """Sort key: jobs that came to where they are last; those of which that is unknown at the end."""
-    at = came_at(row)
+    at, _ = row.came
     return -at.timestamp() if at is not None else 0.0

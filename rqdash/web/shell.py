@@ -49,7 +49,7 @@ class Shell:
     """Everything around a page. caller is None for a stranger; may_operate speaks for the page's backend.
 
     cautions are what Sentinel says of it, notices what was just done. digest tells what a live page shows, "" for other pages;
-    is_fragment: only what a poll morphs in is rendered.
+    is_fragment: only what a poll morphs in is rendered. administered names the backends whose connections the caller may change.
     """
 
     title: str
@@ -61,6 +61,7 @@ class Shell:
     notices: tuple[Notice, ...] = ()
     may_operate: bool = False
     is_admin: bool = False
+    administered: tuple[str, ...] = ()
     as_of: datetime | None = None
     scope_endpoint: str = "overview"
     cautions: tuple[Notice, ...] = ()
@@ -79,8 +80,11 @@ NAV = (
     ("failures", "Failures", "failures", Permission.VIEW),
     ("workers", "Workers", "workers", Permission.VIEW),
     ("schedule", "Schedule", "schedule", Permission.VIEW),
+    ("insights", "Insights", "insights", Permission.VIEW),
     ("operations", "Operations", "operations", Permission.VIEW),
     ("connections", "Connections", "connections", Permission.ADMIN),
+    ("activity", "Activity", "file", Permission.OWN),
+    ("people", "People", "user", Permission.OWN),
 )
 HEALTH = {
     "slow": "slow",
@@ -103,8 +107,8 @@ CAUTIONS = {
 
 def shared(shell: Shell) -> tuple[object, ...]:
     """What of a shell is inside the part of a page that a poll morphs: the same for all callers of the same rights."""
-    role = shell.caller.role if shell.caller else None
-    return (shell.chips, shell.is_all_current, shell.flag, shell.cautions, shell.may_operate, role, shell.scope_endpoint)
+    rights = (shell.may_operate, shell.is_admin, shell.administered)
+    return (shell.chips, shell.is_all_current, shell.flag, shell.cautions, rights, shell.scope_endpoint)
 
 
 def nav(caller: Caller, current: str) -> tuple[NavItem, ...]:

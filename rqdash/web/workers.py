@@ -7,32 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import ClassVar
 
-from rqdash.model import worker as workers_model
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.reply import Coverage, Problem, Reply, coverage
 from rqdash.model.search import Search
 from rqdash.model.search_terms import Term
 from rqdash.model.worker import Worker, WorkerList
 from rqdash.queries import workers as query
-from rqdash.web.forms import Raw, page_number, page_size
+from rqdash.web import wall
+from rqdash.web.forms import PAGE_SIZES, Raw, page_number, page_size
 from rqdash.web.many import Many
 from rqdash.web.marks import Mark, mark
 from rqdash.web.paging import Pager, pager
 from rqdash.web.route import Page, Route, Scope
 from rqdash.web.searching import MOST_WORDS, Box, understood, words
+from rqdash.web.wall import DownWorkers, Group, Without, WorkerRow
 
 KEY = "workers"
 SEARCHED = ("worker", "queue", "backend", "")
 """The fields of a search that workers have."""
 STATES = ("busy", "idle", "suspended", "started", "lost")
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerRow:
-    mark: Mark
-    worker: Worker
+TILES = "tiles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +37,6 @@ class StateTab:
     state: str
     count: int
     is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DownWorkers:
-    """A backend that did not answer, with how many workers it last had, as far as this process knows."""
-
-    momentary: ClassVar[frozenset[str]] = frozenset({"last_known"})
-    mark: Mark
-    problem: Problem
-    last_known: int | None
-    as_of: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +51,29 @@ class Suspension:
 
 @dataclass(frozen=True, slots=True)
 class WorkersPage(Page):
-    """rows are one page of all that match; versions are (RQ version, workers), most first; total counts fresh backends only."""
+    """rows are one page of all that match, in the order of groups, of which there are none unless they are asked for.
+
+    versions are (RQ version, workers) of those not lost, most first; total counts fresh backends only. per_minute: jobs done, an average
+    since each worker started. without is the first 20 of without_total; unjudged: backends of whose workers not all were read.
+    """
 
     coverage: Coverage
     rows: tuple[WorkerRow, ...]
+    groups: tuple[Group, ...]
+    group: str
+    is_tiled: bool
     tabs: tuple[StateTab, ...]
     down: tuple[DownWorkers, ...]
     pager: Pager
     total: int
     busy: int
     hosts: int
+    per_minute: float | None
     versions: tuple[tuple[str, int], ...]
     suspensions: tuple[Suspension, ...]
+    without: tuple[Without, ...]
+    without_total: int
+    unjudged: tuple[Mark, ...]
     box: Box
     as_of: datetime
 
@@ -90,33 +85,46 @@ class Params:
     page: int
     size: int
     q: str = ""
+    group: str = ""
+    is_tiled: bool = False
 
 
 def parse(raw: Raw) -> Params:
+    """Tiles are for many workers: 200 of them unless told otherwise, in groups."""
     assert raw.now is not None  # noqa: S101  the seam always sets it
-    state = raw.arg("state")
-    return Params(raw.now, state if state in STATES else "", page_number(raw), page_size(raw), raw.arg("q"))
+    state, group, is_tiled = raw.arg("state"), raw.arg("group"), raw.arg("view") == TILES
+    size = PAGE_SIZES[-1] if is_tiled and not raw.arg("size") else page_size(raw)
+    group = group if group in wall.GROUPS else wall.GROUPS[0] if is_tiled else ""
+    return Params(raw.now, state if state in STATES else "", page_number(raw), size, raw.arg("q"), group, is_tiled)
 
 
 def view(backends: Many, params: Params, caller: Caller) -> WorkersPage:
     replies = backends.gather(partial(query.workers, now=params.now), key=KEY)
     found, box = understood(params.q, fields=SEARCHED)
-    known = worker_rows(replies)
+    known = wall.worker_rows(replies)
     rows = known if found.is_empty else tuple(row for row in known if _is_found(found, row))
-    chosen = tuple(row for row in rows if params.state in ("", row.worker.state))
-    pages = pager(page=params.page, size=params.size, total=len(chosen))
-    versions = Counter(row.worker.rq_version or "unknown" for row in rows)
+    members = wall.grouped([row for row in rows if params.state in ("", row.worker.state)], params.group)
+    pages = pager(page=params.page, size=params.size, total=len(members))
+    versions = Counter(row.worker.rq_version or "unknown" for row in rows if row.worker.state != "lost")
+    without = wall.without(replies, found)
     return WorkersPage(
         coverage=coverage(replies),
-        rows=chosen[pages.offset : pages.offset + pages.size],
+        rows=tuple(row for _, row in members[pages.offset : pages.offset + pages.size]),
+        groups=wall.groups(members, offset=pages.offset, size=pages.size) if params.group else (),
+        group=params.group,
+        is_tiled=params.is_tiled,
         tabs=state_tabs(rows, params.state),
         down=tuple(_down(reply, reply.problem) for reply in replies if reply.problem is not None),
         pager=pages,
         total=len(rows),
         busy=sum(1 for row in rows if row.worker.state == "busy"),
         hosts=len({row.worker.hostname for row in rows if row.worker.hostname}),
+        per_minute=wall.per_minute(rows),
         versions=tuple(versions.most_common()),
         suspensions=_suspensions(replies, caller),
+        without=without[: wall.MOST_WITHOUT],
+        without_total=len(without),
+        unjudged=wall.unjudged(replies),
         box=replace(box, words=_words(known[:MOST_WORDS])),
         as_of=params.now,
     )
@@ -134,13 +142,6 @@ def _suspensions(replies: Sequence[Reply[WorkerList]], caller: Caller) -> tuple[
         )
         for profile, listed in fresh
     )
-
-
-def worker_rows(replies: Sequence[Reply[WorkerList]]) -> tuple[WorkerRow, ...]:
-    """The workers of the backends that answered, worst first."""
-    fresh = [(mark(reply.profile), reply.value) for reply in replies if reply.is_ok and reply.value is not None]
-    rows = [WorkerRow(whose, worker) for whose, listed in fresh for worker in listed.workers]
-    return tuple(sorted(rows, key=lambda row: workers_model.by_trouble(row.worker)))
 
 
 def _is_found(found: Search, row: WorkerRow) -> bool:

@@ -1,5 +1,6 @@
 // Starts the behaviours a page names: data-behaviour="copy" runs start(element, signal) of copy.js.
 import * as bulk from "./bulk.js";
+import * as chart from "./chart.js";
 import * as copy from "./copy.js";
 import * as drop from "./drop.js";
 import * as filter from "./filter.js";
@@ -7,12 +8,13 @@ import * as keyboard from "./keyboard.js";
 import * as keys from "./keys.js";
 import * as live from "./live.js";
 import * as menu from "./menu.js";
+import * as meters from "./meters.js";
 import * as reveal from "./reveal.js";
 import * as select from "./select.js";
 import * as theme from "./theme.js";
 import * as times from "./times.js";
 
-const behaviours = { bulk, copy, drop, filter, keyboard, keys, live, menu, reveal, select, theme, times };
+const behaviours = { bulk, chart, copy, drop, filter, keyboard, keys, live, menu, meters, reveal, select, theme, times };
 const pageLife = new AbortController();
 const begun = new WeakSet();
 

@@ -6,7 +6,7 @@
 -- KEYS: the list or sorted set the jobs are said to be in, the set of queues, the target (the first again where the action has
 -- none), and the journal where one is kept.
 -- ARGV: [1] prefix, [2] registry, [3] its queue, [4] the queue to go to, [5] "front" or "back", [6] now (epoch, s), [7] now as RQ
--- writes it, [8] a mark no id equals, [9] "last" or "ask", [10] up to when jobs must have come to be meant ("", or as RQ writes it
+-- writes it, [8] a mark no id equals, [9] "last", "ask", or of calls sent one behind the other the name of their row, [10] up to when jobs must have come to be meant ("", or as RQ writes it
 -- and epoch, s), [11] what the action itself is told, [12] how many ids, the ids, then hints: pairs of an id's number (from 1)
 -- and its position, ascending, or of 0 and the first and last position of all. Keys of single jobs are built here: which ones are needed is known only after reading.
 --
@@ -17,6 +17,7 @@ local prefix, registry, queue = ARGV[1], ARGV[2], ARGV[3]
 local to_queue, side = ARGV[4], ARGV[5]
 local now, stamp = tonumber(ARGV[6]), ARGV[7]
 local tombstone, is_last, told = ARGV[8], ARGV[9] == 'last', ARGV[11]
+local row = string.match(ARGV[9], '^row (%x+)$')
 local BEFORE_IDS = 12
 local how_many = tonumber(ARGV[BEFORE_IDS])
 

@@ -51,7 +51,7 @@ local function look_over(ids)
   survey.has_executions, survey.has_dependencies, survey.has_dependents = exist(executions), exist(dependencies), exist(dependents)
   survey.deadlines = redis.call('EXISTS', key('wip', queue)) == 0 and {} or scores_in(key('wip', queue), ids)
   survey.scores = not is_listed and scores_in(source, ids)
-  survey.has_poison = string.find(table.concat(ids), '[^A-Za-z0-9_-]')
+  survey.has_poison = not string.find(table.concat(ids), '^[%w_-]*$') -- thrice as fast as looking for another character
 end
 
 -- A live execution (RQ 2.0 and later), or a live entry of the started registry under the bare id (RQ 1.x).
@@ -171,6 +171,9 @@ local function is_simple(action)
   return is_alone and not (action.judge or action.is_particular or overdue or registry == 'started') and survey.deadlines and survey.scores ~= nil
 end
 
+-- What is the same of all simple jobs. A table with all of its fields for each would take a third of the time.
+local SIMPLE = { __index = { origin = queue, score = true, parents = 0, is_taken = true } }
+
 -- The job, if a look at its fields is enough to say that it may be acted on; most are like that, and the time goes into them.
 -- score: of its entry; true in a list, where it has none.
 local function simple_job(id, score, statuses)
@@ -180,13 +183,17 @@ local function simple_job(id, score, statuses)
   if not statuses[fields[1]] or fields[2] ~= queue or (limit and limit ~= '') or id == '' then
     return nil
   end
-  if (as_of and is_late(id, moments_of(fields), score)) or (is_scheduling and is_with_scheduler(id, score)) then
+  if as_of and not is_surely_early(fields[moments_from]) and is_late(id, moments_of(fields), score) then
     return nil
   end
-  return {
-    id = id, key = name, origin = queue, score = score, parents = 0, is_taken = true, verdict = nil, place = nil,
-    [asked[4] or 'none'] = fields[4], [asked[5] or 'none'] = fields[5],
-  }
+  if is_scheduling and is_with_scheduler(id, score) then
+    return nil
+  end
+  local job = is_listed and { id = id, key = name, place = nil, verdict = nil } or { id = id, key = name, score = score, verdict = nil }
+  for index = 4, moments_from - 1 do
+    job[asked[index]] = fields[index] or nil
+  end
+  return setmetatable(job, SIMPLE)
 end
 
 local function judge_simply(ids, known, action)

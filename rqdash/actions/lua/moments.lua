@@ -61,6 +61,13 @@ local function is_late(id, moments, score)
   return true
 end
 
+local IN_FULL = '^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%d%d%d%dZ$'
+
+-- Whether the first of a job's moments is as RQ writes them and says that it came in time; where not, is_late looks closer.
+local function is_surely_early(moment)
+  return moment and registry ~= 'canceled' and moment < as_of and string.find(moment, IN_FULL)
+end
+
 -- Set where a scheduler may have a job in hand: by the actions that answer for jobs, once a call.
 local is_scheduling = false
 

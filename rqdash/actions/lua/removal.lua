@@ -1,6 +1,6 @@
 -- Removing jobs from Redis, shared by delete and empty.
 
-local removal = { takes_apart = true, doomed = {}, commands = { 'zrem', 'lset', 'lrem', 'ltrim', 'unlink', 'srem' } }
+local removal = { takes_apart = true, commands = { 'zrem', 'lset', 'lrem', 'ltrim', 'unlink', 'srem' } }
 
 asked[4] = 'group_id'
 
@@ -31,32 +31,40 @@ local function leave_group(job)
   end
 end
 
--- Notes the keys of a job that there may be, for one command that removes them all.
+-- The other keys of a job that there may be.
+local function further_keys(job)
+  local found = {}
+  if survey.has_dependents then
+    found[#found + 1] = dependents_key(job.id)
+  end
+  if job.parents > 0 then
+    found[#found + 1] = dependencies_key(job.id)
+  end
+  if job.has_executions then
+    found[#found + 1] = EXECUTIONS .. job.id
+  end
+  return found
+end
+
+-- UNLINK, not DEL: a job's data may be megabytes, and another thread of the server frees them. A command for each job: with one for
+-- all of them the server's allocator has so much to sort at once that it takes longer.
 function removal.work(job)
   if job.has_executions then
     remove_executions(job)
   end
   cut_edges(job)
   leave_group(job)
-  local doomed = removal.doomed
-  doomed[#doomed + 1], doomed[#doomed + 2] = job.key, RESULTS .. job.id
-  if survey.has_dependents then
-    doomed[#doomed + 1] = dependents_key(job.id)
-  end
-  if job.parents > 0 then
-    doomed[#doomed + 1] = dependencies_key(job.id)
-  end
-  if job.has_executions then
-    doomed[#doomed + 1] = EXECUTIONS .. job.id
+  if survey.has_dependents or job.parents > 0 or job.has_executions then
+    redis.call('UNLINK', job.key, RESULTS .. job.id, unpack(further_keys(job)))
+  else
+    redis.call('UNLINK', job.key, RESULTS .. job.id)
   end
 end
 
--- UNLINK, not DEL: a job's data may be megabytes, and another thread of the server frees them.
 function removal.finish(ids, jobs)
   if TWIN[registry] and #ids > 0 then
     redis.pcall('ZREM', key(TWIN[registry], queue), unpack(ids))
   end
-  redis.call('UNLINK', unpack(removal.doomed))
   give_up_slots(jobs)
 end
 

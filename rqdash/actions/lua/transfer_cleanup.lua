@@ -7,7 +7,7 @@ asked[#asked + 1] = 'rqdash_move'
 local function remove(job)
   job.has_executions = survey.has_executions
   if not pcall(removal.work, job) then
-    removal.doomed[#removal.doomed + 1] = job.key
+    redis.call('UNLINK', job.key)
   end
 end
 
@@ -24,8 +24,14 @@ local function keep(entry, job)
   return 'has_dependents'
 end
 
+-- What has another type is somebody else's, and nothing of the job that has left: its entry, and those beside it, must still be closed.
+local function found_job(id)
+  local is_fine, job = pcall(read_job, id)
+  return is_fine and job or { id = id, key = JOB .. id }
+end
+
 local function clean(entry)
-  local job, answer = read_job(entry.id), 'done'
+  local job, answer = found_job(entry.id), 'done'
   if is_away(job, entry.token) and is_waited_for(job) then
     answer = keep(entry, job)
   elseif is_away(job, entry.token) then
@@ -36,7 +42,7 @@ local function clean(entry)
     job.parents = is_fine and job.parents or 0
     remove(job)
   else
-    redis.call('HDEL', job.key, 'rqdash_move')
+    redis.pcall('HDEL', job.key, 'rqdash_move')
   end
   close_entry(entry.token)
   settle(entry.way.op, entry.id, 'done')
@@ -57,9 +63,6 @@ local function clean_all()
     if entry then
       answers[index] = relatives > RELATIVES and 'later' or clean(entry)
     end
-  end
-  if #removal.doomed > 0 then
-    removal.finish({}, {})
   end
   close_entries()
   return answers

@@ -106,22 +106,54 @@ local function remember(jobs, known)
   end
 end
 
+-- Calls sent in a row, none of them waiting for the answers before it, put jobs on a queue in their order: when one leaves jobs that
+-- are to be asked for again, those behind it do nothing.
+local HALT_S = 60
+
+local function halt_key()
+  return prefix .. ':rqdash:halt:' .. row
+end
+
+local function is_halted()
+  return row and redis.call('EXISTS', halt_key()) == 1
+end
+
+-- Where the ACL forbids it the order is not kept, and nothing else is lost.
+local function halt()
+  redis.pcall('SET', halt_key(), 1, 'EX', HALT_S)
+end
+
+local function all_later()
+  local reply = {}
+  for index = 1, how_many do
+    reply[#reply + 1], reply[#reply + 2] = index, 'later'
+  end
+  return reply
+end
+
 -- Judges, takes and works. The answer is the verdicts other than "done": the number of an id (from 1), its verdict, and so on.
 -- Nothing is done to any of them when a place is missing and hints may help: those to be done are then "unplaced". "later" jobs are
 -- to be asked for again.
 -- action: forbids(job) gives a verdict or nil; work(job); and, where it has them, judge(id), take(jobs), bury(job), takes_apart, and
 -- finish(ids, jobs) for what is done once.
 local function answer(action)
+  if is_halted() then
+    return all_later()
+  end
   local ids, known, reply = { unpack(ARGV, BEFORE_IDS + 1, BEFORE_IDS + how_many) }, remembered(), {}
   watch_scheduler()
   local jobs = judged(ids, known, action)
-  local taken = take(jobs, action)
+  local taken, is_left = take(jobs, action), false
   work_on(taken or {}, action)
   for index, job in ipairs(jobs) do
     job.verdict = (not taken and job.is_taken) and 'unplaced' or job.verdict
     if job.verdict ~= 'done' then
       reply[#reply + 1], reply[#reply + 2] = index, job.verdict
+      is_left = is_left or job.verdict == 'later' or job.verdict == 'unplaced'
     end
+  end
+  if row and is_left then
+    halt()
   end
   if journal then
     remember(jobs, known)

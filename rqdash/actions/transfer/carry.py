@@ -88,7 +88,7 @@ def _within(source: Backend, order: Transfer, ids: Sequence[str], journal: str) 
         if not journal:
             raise
         return _outcome(source, source, order, ids, dict.fromkeys(ids, Verdict.REFUSED)), None
-    local = Order("move", order.queue, order.registry, to_queue=order.to_queue, at_front=order.at_front)
+    local = Order("move", order.queue, order.registry, to_queue=order.to_queue, at_front=order.at_front, as_of=order.as_of)
     return batches.carried_out(source, local, ids=ids, journal=journal)
 
 

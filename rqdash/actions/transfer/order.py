@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from rqdash.actions.scripted import Order
 from rqdash.errors import Invalid
@@ -15,13 +16,17 @@ ALLOWED = (Registry.QUEUED, Registry.FAILED, Registry.CANCELED, Registry.SCHEDUL
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Jobs of one registry of a queue go to to_queue of another backend; with copy they also stay, and the others get new ids."""
+    """Jobs of one registry of a queue go to to_queue of another backend; with copy they also stay, and the others get new ids.
+
+    as_of (aware): jobs that came to where they are later, or nobody knows when, are STALE.
+    """
 
     queue: str
     registry: Registry
     to_queue: str
     at_front: bool = False
     copy: bool = False
+    as_of: datetime | None = None
 
     @property
     def verb(self) -> str:
@@ -29,7 +34,7 @@ class Transfer:
 
     def leaving(self) -> Order:
         """As the source's scripts are told."""
-        return Order(self.verb, self.queue, self.registry, to_queue=self.to_queue, at_front=self.at_front)
+        return Order(self.verb, self.queue, self.registry, to_queue=self.to_queue, at_front=self.at_front, as_of=self.as_of)
 
 
 def check(order: Transfer, ids: Sequence[str]) -> None:

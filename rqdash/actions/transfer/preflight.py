@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -92,6 +92,11 @@ def examined(
     return Preflight(warnings=warnings, is_same=is_same), terms, None
 
 
+def unattended(destination: Backend, queues: Iterable[str]) -> tuple[str, ...]:
+    """Those of the queues that no worker of the destination listens to. One round trip a queue; raises BackendError."""
+    return tuple(queue for queue in queues if not _told(destination, queue, sample=1)[1])
+
+
 def _replica(backend: Backend) -> Switching:
     return Switching(
         f"{backend.name} answers as a read-only replica.", backend=backend.name, stage="role", code="replica", retry_after_s=5.0
@@ -105,14 +110,17 @@ def _terms(source: Backend, destination: Backend, to_queue: str) -> Terms:
 
 
 def _side(backend: Backend, to_queue: str) -> tuple[Server, tuple[str, ...], int, list[bytes]]:
-    order = Order("terms", "", Registry.QUEUED, to_queue=to_queue)
-    # What transfer_terms.lua answers.
-    reply = read(backend, Step("terms", (), order, {"sample": SAMPLE, "head": HEAD_BYTES}))
-    versions, listeners, heads = cast("tuple[list[bytes], int, list[bytes]]", reply)
+    versions, listeners, heads = _told(backend, to_queue, sample=SAMPLE)
     # Sections by name are only understood since Redis 7; a refused INFO leaves its facts unknown.
     (info,) = backend.read(("INFO",), strict=False)
     texts = tuple(sorted({version.decode("utf-8", "replace")[:40] for version in versions}))
     return _server(info if isinstance(info, dict) else {}), texts, listeners, heads
+
+
+def _told(backend: Backend, to_queue: str, *, sample: int) -> tuple[list[bytes], int, list[bytes]]:
+    order = Order("terms", "", Registry.QUEUED, to_queue=to_queue)
+    # What transfer_terms.lua answers.
+    return cast("tuple[list[bytes], int, list[bytes]]", read(backend, Step("terms", (), order, {"sample": sample, "head": HEAD_BYTES})))
 
 
 def _server(info: Mapping[object, object]) -> Server:

@@ -5,10 +5,10 @@ local prefix, fields = ARGV[1], words(ARGV[2])
 local rows = {}
 for i = 3, #ARGV, 3 do
   local id, key = ARGV[i], ARGV[i + 1]
-  local size, text = 0, false
+  local size, text, newest = 0, false, false
   if ARGV[i + 2] == '1' then
-    size, text = job_error(prefix, id)
+    size, text, newest = job_error(prefix, id)
   end
-  rows[#rows + 1] = {id, key ~= '' and ask('ZSCORE', key, id), size, text, false, job_row(prefix, id, fields)}
+  rows[#rows + 1] = {id, key ~= '' and ask('ZSCORE', key, id), size, text, false, job_row(prefix, id, fields), newest or false}
 end
 return rows

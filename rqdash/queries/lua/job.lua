@@ -1,24 +1,39 @@
--- Everything that Redis holds under a job's id. ARGV: prefix, id, then pairs of a field and the size up to which it is read whole;
--- other fields are cut to 2 KB. Returns {fields, PTTL, dependents, dependencies, results, executions, how many dependents, how many
--- dependencies}; fields are {name, size, value}.
+-- Everything that Redis holds under a job's id, where the job is, and what is around it. ARGV: prefix, id, the sorted sets of a queue with
+-- commas between, how far to look into its lists, how many workers to look at, then pairs of a field and the size up to which it is read
+-- whole; other fields are cut to 2 KB. Returns {fields, PTTL, dependents, dependencies, results, executions, how many dependents, how
+-- many dependencies, where, worker, hashes of the executions, around}; fields are {name, size, value}; where is its place in the queue's
+-- list and in :intermediate (-1: the server cannot tell; false also where its status tells where it is), then its score in each set and
+-- that of each execution in the first.
 local prefix, id = ARGV[1], ARGV[2]
+local sets, farthest, most_workers = words(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local key = prefix .. ':job:' .. id
 local MOST_FIELDS, MOST_RELATIVES, MOST_OTHER, SHOWN = 500, 100, 65536, 2048
 
 local limits = {}
-for i = 3, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   limits[ARGV[i]] = tonumber(ARGV[i + 1])
 end
 
-local fields = {}
+local fields, stored, small = {}, {}, {}
 local names = (ask('HLEN', key) or 0) <= MOST_FIELDS and ask('HKEYS', key) or {}
 for i, name in ipairs(names) do
   local size = ask('HSTRLEN', key, name) or 0
-  local value = size <= (limits[name] or MOST_OTHER) and ask('HGET', key, name)
+  fields[i] = {name, size, false}
+  if size <= (limits[name] or MOST_OTHER) then
+    small[#small + 1] = i
+  end
+end
+-- One command for all that are small enough: one each would take the server as long as all the rest.
+local wanted = {}
+for i, at in ipairs(small) do
+  wanted[i] = names[at]
+end
+for i, value in ipairs(#wanted > 0 and ask('HMGET', key, unpack(wanted)) or {}) do
+  local name = wanted[i]
   if value and not limits[name] then
     value = string.sub(value, 1, SHOWN)
   end
-  fields[i] = {name, size, value}
+  fields[small[i]][3], stored[name] = value, value
 end
 
 local function some(set)
@@ -26,13 +41,56 @@ local function some(set)
   return found and found[2] or {}
 end
 
+-- Redis before 6.0.6 has no LPOS.
+local function position(list)
+  local found = redis.pcall('LPOS', list, id, 'MAXLEN', farthest)
+  if type(found) ~= 'table' then
+    return found
+  end
+  return string.find(found.err, 'Unknown', 1, true) and -1 or ask('LPOS', list, id, 'MAXLEN', farthest)
+end
+
+local SET_OF = {started = 'wip', stopped = 'failed', ready_to_enqueue = 'ready', wip = ''}
+
+local function places(queue, executions)
+  local list, status = prefix .. ':queue:' .. queue, stored.status or ''
+  local found, is_settled = {false, false}, false
+  for i, set in ipairs(sets) do
+    found[2 + i] = ask('ZSCORE', prefix .. ':' .. set .. ':' .. queue, id)
+    is_settled = is_settled or (found[2 + i] and set == (SET_OF[status] or status))
+  end
+  for i = 1, #executions, 2 do
+    found[#found + 1] = ask('ZSCORE', prefix .. ':' .. sets[1] .. ':' .. queue, id .. ':' .. executions[i])
+    is_settled = is_settled or (found[#found] and status == 'started')
+  end
+  -- Where it is by its status nobody looks for it in lists, which takes the server long when it is in none.
+  if not is_settled then
+    found[1], found[2] = position(list), position(list .. ':intermediate')
+  end
+  return found
+end
+
+local function hashes_of(executions)
+  local found = {}
+  for i = 1, #executions, 2 do
+    found[#found + 1] = ask('HMGET', prefix .. ':execution:' .. id .. ':' .. executions[i], 'worker_name', 'created_at', 'last_heartbeat')
+  end
+  return found
+end
+
+local executions = ask('ZREVRANGE', prefix .. ':executions:' .. id, 0, 9, 'WITHSCORES') or {}
+local queue, worker = stored.origin or '', stored.worker_name or ''
 return {
   fields,
   ask('PTTL', key),
   some(key .. ':dependents'),
   some(prefix .. ':job::' .. id .. ':dependencies'),
   ask('XREVRANGE', prefix .. ':results:' .. id, '+', '-', 'COUNT', 10) or {},
-  ask('ZREVRANGE', prefix .. ':executions:' .. id, 0, 9, 'WITHSCORES') or {},
+  executions,
   ask('SCARD', key .. ':dependents') or 0,
   ask('SCARD', prefix .. ':job::' .. id .. ':dependencies') or 0,
+  places(queue, executions),
+  worker ~= '' and ask('HMGET', prefix .. ':worker:' .. worker, 'birth', 'death'),
+  hashes_of(executions),
+  around(prefix, id, queue, stored.group_id or '', stored.rate_limit_key or '', most_workers),
 }

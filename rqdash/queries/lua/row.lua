@@ -49,15 +49,17 @@ local function job_row(prefix, id, fields)
 end
 
 -- The size of a job's error and the error itself when small: of its newest result, else of the field that RQ before 1.12 wrote.
+-- Then the id of that result, which tells when it was written.
 local function job_error(prefix, id)
   local newest = ask('XREVRANGE', prefix .. ':results:' .. id, '+', '-', 'COUNT', 1)
-  local values = newest and newest[1] and newest[1][2] or {}
+  local id_of_newest = newest and newest[1] and newest[1][1]
+  local values = id_of_newest and newest[1][2] or {}
   for i = 1, #values, 2 do
     if values[i] == 'exc_string' then
-      return #values[i + 1], #values[i + 1] <= SMALL_ERROR and values[i + 1]
+      return #values[i + 1], #values[i + 1] <= SMALL_ERROR and values[i + 1], id_of_newest
     end
   end
   local key = prefix .. ':job:' .. id
   local size = ask('HSTRLEN', key, 'exc_info') or 0
-  return size, size > 0 and size <= SMALL_ERROR and ask('HGET', key, 'exc_info')
+  return size, size > 0 and size <= SMALL_ERROR and ask('HGET', key, 'exc_info'), id_of_newest
 end

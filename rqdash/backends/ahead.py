@@ -1,0 +1,108 @@
+"""Writes one after the other over one connection, each sent before the one before it is answered: the server need not wait for us."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import redis
+from redis import exceptions
+
+from rqdash.backends import reachable as errors
+from rqdash.backends.scripts import Call
+from rqdash.errors import BackendError
+
+DEPTH = 2
+"""Calls under way at once: one runs, one waits for it."""
+
+
+def replies(
+    pool: redis.ConnectionPool, calls: Iterator[Call], *, name: str, admit: Callable[[], None], confirm: Callable[[Any], None]
+) -> Generator[object]:
+    """The reply to each call, in order; an error that the server answers with is among them, as a BackendError.
+
+    The next call is drawn while one is under way. admit is asked before each is sent, confirm after each reply. Raises what they raise,
+    once the calls sent were answered: the call drawn last was then not sent. Raises UnknownResult when no answer came: all calls drawn
+    and not answered may have been done.
+    """
+    with errors.reachable(name):
+        connection = pool.get_connection()
+    line = _Line(connection, name)
+    try:
+        while True:
+            refusal = _fill(line, calls, admit)
+            if not line:
+                break
+            reply = line.read()
+            confirm(getattr(connection, "node", None))
+            yield reply
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
+    if refusal is not None:
+        raise refusal
+
+
+def _fill(line: _Line, calls: Iterator[Call], admit: Callable[[], None]) -> BackendError | None:
+    """Sends calls until enough are under way. Once refused, none is sent any more."""
+    while line.refusal is None and len(line) < DEPTH and (call := next(calls, None)) is not None:
+        try:
+            admit()
+        except BackendError as error:
+            line.refusal = error
+        else:
+            line.send(call)
+    return line.refusal
+
+
+class _Line:
+    """A connection with calls under way. refusal: why no more are sent."""
+
+    def __init__(self, connection: Any, name: str) -> None:
+        self._connection = connection
+        self._name = name
+        self._sent: deque[Call] = deque()
+        self._read: deque[object] = deque()
+        self.refusal: BackendError | None = None
+
+    def __len__(self) -> int:
+        return len(self._sent) + len(self._read)
+
+    def send(self, call: Call) -> None:
+        with errors.writing(self._name):
+            self._connection.send_command(*call.command("EVALSHA"))
+        self._sent.append(call)
+
+    def read(self) -> object:
+        """The oldest reply that was not given yet."""
+        if not self._read:
+            with errors.writing(self._name):
+                call, reply = self._sent.popleft(), self._answer()
+                self._read.extend([reply] if not _is_unloaded(reply) else self._again(call))
+        reply = self._read.popleft()
+        return errors.translated(reply, backend=self._name) if isinstance(reply, exceptions.RedisError) else reply
+
+    def _again(self, first: Call) -> list[object]:
+        """NOSCRIPT is the server's word that nothing ran: the script is loaded, and what was not run is sent anew, in order."""
+        answered = [(first, None), *((call, self._answer()) for call in self._sent)]
+        self._sent.clear()
+        self._connection.send_command("SCRIPT", "LOAD", first.script.source)
+        self._answer()
+        return [self._once_more(call) if reply is None or _is_unloaded(reply) else reply for call, reply in answered]
+
+    def _once_more(self, call: Call) -> object:
+        self._connection.send_command(*call.command("EVALSHA"))
+        return self._answer()
+
+    def _answer(self) -> object:
+        try:
+            return self._connection.read_response()
+        except exceptions.ResponseError as error:
+            return error
+
+
+def _is_unloaded(reply: object) -> bool:
+    return isinstance(reply, exceptions.NoScriptError)

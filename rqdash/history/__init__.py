@@ -1,0 +1,1 @@
+"""The history of every backend: a recorder that samples, and what reads its samples."""
