@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import actions, bulk, memory, page_tables, pages, rendering, rivals, round_trips, scan, transfer, whole_operations
+from bench import actions, bulk, memory, page_tables, pages, rendering, rivals, round_trips, scan, transfer, viewers, whole_operations
 from bench.cases import cases
 from bench.pages import Pace
 from bench.seed import Size, fill
 from bench.tables import Table, Verdict
+from bench.viewers import Load
 from rqdash.demo.servers import start_server
 
 
@@ -21,7 +22,8 @@ class Scale:
     """How large a run is.
 
     bulk: jobs of a bulk action; lists: sizes of the lists that single actions are measured on, in so many rounds; renderings: of each
-    page; moved: jobs that go to another backend; scanned: jobs that a search goes through, scans times.
+    page; moved: jobs that go to another backend; scanned: jobs that a search goes through, scans times; viewers: how many
+    look at live pages, and for how long.
     """
 
     size: Size
@@ -33,6 +35,7 @@ class Scale:
     moved: int
     scanned: int
     scans: int
+    viewers: Load
 
     @property
     def described(self) -> str:
@@ -51,6 +54,7 @@ FULL = Scale(
     moved=transfer.JOBS,
     scanned=scan.JOBS,
     scans=scan.RUNS,
+    viewers=Load(),
 )
 SMALL = Scale(
     Size(4, 600, 400, 40, 6),
@@ -62,6 +66,7 @@ SMALL = Scale(
     moved=100,
     scanned=2_000,
     scans=1,
+    viewers=Load((1, 4), 10),
 )
 
 
@@ -129,6 +134,10 @@ def _scan(scale: Scale) -> Iterator[Table]:
     yield scan.table(scan.measured(scale.scanned, runs=scale.scans))
 
 
+def _viewers(scale: Scale) -> Iterator[Table]:
+    yield from viewers.tables(scale.viewers)
+
+
 PARTS: dict[str, Callable[[Scale], Iterator[Table]]] = {
     "pages": _pages,
     "reads": _reads,
@@ -137,5 +146,6 @@ PARTS: dict[str, Callable[[Scale], Iterator[Table]]] = {
     "bulk": _bulk,
     "transfer": _transfer,
     "scan": _scan,
+    "viewers": _viewers,
 }
 """In the order they run."""

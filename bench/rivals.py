@@ -21,10 +21,15 @@ class Rival:
 
     name: str
     requirements: tuple[str, ...]
+    kept: Path = KEPT
+
+    @property
+    def home(self) -> Path:
+        return self.kept / self.name
 
     @property
     def bin(self) -> Path:
-        return KEPT / self.name / "bin"
+        return self.home / "bin"
 
 
 # six is what rq-dashboard 0.9.0 imports and does not ask for.
@@ -35,7 +40,7 @@ RIVALS = (RQ_DASHBOARD, RQ_DASHBOARD_FAST, RQ)
 
 
 def installed(rival: Rival) -> bool:
-    stamp = KEPT / rival.name / STAMP
+    stamp = rival.home / STAMP
     return stamp.exists() and stamp.read_text().split() == list(rival.requirements)
 
 
@@ -45,10 +50,9 @@ def install(rivals: Sequence[Rival] = RIVALS) -> None:
         if installed(rival):
             continue
         print(f"installing {rival.requirements[0]}", flush=True)
-        home = KEPT / rival.name
-        venv.create(home, with_pip=True, clear=True)
+        venv.create(rival.home, with_pip=True, clear=True)
         subprocess.run([rival.bin / "python", "-m", "pip", "install", "--quiet", *rival.requirements], check=True, stdout=sys.stderr)
-        (home / STAMP).write_text("\n".join(rival.requirements))
+        (rival.home / STAMP).write_text("\n".join(rival.requirements))
 
 
 def versions(rival: Rival) -> dict[str, str]:

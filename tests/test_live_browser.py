@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -15,13 +14,25 @@ from tests.browser import Watched, chromium, context, watched
 from tests.stored import Stored, iso
 
 HEIGHT = 500
-POLLS, MORPHS = 50, 6
+POLLS, MORPHS = 50, 4
 """A process answers polls of one second with one reading, so not each of 50 quick ones brings something new."""
 TURN_MS = 2300
 """A little more than the longest wait between two polls that go well."""
 
 ANSWERED = "() => fetch('/static/favicon.svg').then((answer) => answer.text())"
 """Waits about as long as an answer takes."""
+TICK_ON_ANSWER = """
+() => {
+  const ask = window.fetch;
+  window.fetch = async (...words) => {
+    const answer = await ask(...words);
+    window.fetch = ask;
+    document.querySelectorAll("input[name='id']")[2].click();
+    return answer;
+  };
+}
+"""
+"""A person whose hand is as quick as that."""
 TOP = "document.activeElement.getBoundingClientRect().top"
 
 
@@ -93,7 +104,7 @@ def fails(churn: Stored, number: int) -> None:
     churn.client.hset(churn.keys.job(job_id), "description", f"app.tasks.send({number})")
 
 
-def test_what_a_person_has_open_typed_and_focused_survives_50_polls(desk: Watched, dashboard: Shown, churn: Stored) -> None:
+def test_the_focus_and_the_scroll_of_a_list_survive_50_polls(desk: Watched, dashboard: Shown, churn: Stored) -> None:
     page = desk.page
     page.goto(dashboard.of(LIVE, "queue", name="webhooks", registry="failed"))
     link = page.locator("#main .name").nth(5)
@@ -113,24 +124,45 @@ def test_what_a_person_has_open_typed_and_focused_survives_50_polls(desk: Watche
     assert desk.errors() == []
 
 
-def test_open_details_and_typed_text_survive_50_polls(desk: Watched, dashboard: Shown, churn: Stored) -> None:
+def test_open_rows_typed_text_with_its_caret_and_the_scroll_survive_50_polls(desk: Watched, dashboard: Shown, churn: Stored) -> None:
     page = desk.page
-    churn.waiting("watched", queue="slow", meta=b"{}")
-    page.goto(dashboard.of(LIVE, "job", id="watched"))
-    page.locator("summary", has_text="Raw fields").click()
-    search = page.locator("input[type='search'], input[name='q']").first
-    typing = search.count() > 0
-    if typing:
-        search.fill("fn:app.")
+    churn.failed("watched", queue="webhooks", score=-1, ended_s_ago=2)
+    page.goto(dashboard.address("/failures", backend=LIVE))
+    row = page.locator("main tr", has=page.locator("a[href*='id=watched']"))
+    row.locator("summary").first.click()
+    box = page.locator("#failures-search")
+    box.press_sequentially("fn:app.")
+    box.evaluate("(input) => input.setSelectionRange(3, 6)")
+    page.evaluate("scrollTo(0, 60)")
+    caret = "[document.activeElement.name, document.activeElement.selectionStart, document.activeElement.selectionEnd]"
+    top = page.evaluate(TOP)
 
-    polls, morphs = many_polls(page, lambda number: churn.client.hset(churn.keys.job("watched"), "note", f"change {number}"))
+    polls, morphs = many_polls(page, lambda number: fails(churn, number))
 
-    assert polls >= POLLS
-    assert morphs >= MORPHS
-    assert page.get_by_text(re.compile(r"change \d+")).count() == 1
-    assert page.locator("details[open] summary", has_text="Raw fields").count() == 1
-    assert not typing or search.input_value() == "fn:app."
+    assert (polls >= POLLS, morphs >= MORPHS) == (True, True)
+    page.get_by_role("link", name="app.tasks.send").first.wait_for()
+    assert row.locator("details[open]").count() == 1
+    assert box.input_value() == "fn:app."
+    assert page.evaluate(caret) == ["q", 3, 6]
+    assert page.evaluate(TOP) == top
     assert desk.errors() == []
+
+
+def test_a_row_ticked_while_the_answer_is_under_way_stays_as_it_is(desk: Watched, dashboard: Shown, churn: Stored) -> None:
+    page = desk.page
+    page.goto(dashboard.of(LIVE, "queue", name="webhooks", registry="failed"))
+    churn.failed("under-way", queue="webhooks", score=-1, ended_s_ago=0)
+    page.evaluate(TICK_ON_ANSWER)
+    ticked = page.locator("input[name=id]").nth(2).input_value()
+
+    status = polled(page)
+
+    assert status == 200
+    assert page.locator("input[name=id]:checked").input_value() == ticked
+    assert page.locator("a[href*='id=under-way']").count() == 0
+    page.locator("input[name=id]:checked").uncheck()
+    until_morphed(page)
+    assert page.locator("main tr", has=page.locator("a[href*='id=under-way']")).is_visible()
 
 
 def test_ticked_rows_stay_ticked_and_nothing_is_asked_meanwhile(desk: Watched, dashboard: Shown, churn: Stored) -> None:

@@ -130,9 +130,17 @@ class Gatherer:
                 flight.line.breaker.released()
 
     def _take_off(self, backend: Backend, query: Query[T], *, key: str, max_age_s: float) -> Flight:
-        line, is_poll = self._line(backend), max_age_s > 0
-        if is_poll and (shared := self._shared(line, key, max_age_s=max_age_s)) is not None:
-            return Flight(backend, line, shared, is_owner=False)
+        line = self._line(backend)
+        if max_age_s == 0:
+            return self._start(backend, line, query, key=key, is_poll=False)
+        with line.polling:
+            shared = self._shared(line, key, max_age_s=max_age_s)
+            if shared is not None:
+                return Flight(backend, line, shared, is_owner=False)
+            return self._start(backend, line, query, key=key, is_poll=True)
+
+    def _start(self, backend: Backend, line: Line, query: Query[T], *, key: str, is_poll: bool) -> Flight:
+        """A call of its own, or why there is none."""
         wait_s = line.breaker.admit()
         if wait_s is not None:
             return Flight(backend, line, problem=_resting(backend, line, wait_s))

@@ -38,6 +38,8 @@ class Line:
 
     def __init__(self) -> None:
         self.breaker = Breaker(clock=time.monotonic)
+        self.polling = threading.Lock()
+        """Held from looking for a call to share until one has taken off: of polls that come at once only one calls."""
         self._lock = threading.Lock()
         self._threads = 0
         self._running: dict[Future[Good], float] = {}

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from flask import Flask, Response, flash, get_flashed_messages, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -19,7 +18,7 @@ from rqdash.web import attention, seam, shell
 from rqdash.web.digest import digest
 from rqdash.web.errors import ErrorPage, error_json
 from rqdash.web.files import sent
-from rqdash.web.forms import Raw, Upload
+from rqdash.web.forms import Raw, Upload, texts
 from rqdash.web.fragments import Fragments
 from rqdash.web.glances import Glance, Glances, rights
 from rqdash.web.queues import KEY
@@ -155,7 +154,7 @@ class Binding:
             body = None
         if not isinstance(body, dict):
             raise Invalid("The body must be a JSON object.", problems={"body": "a JSON object"})
-        form = {("id" if key == "ids" else str(key)): _texts(value, str(key)) for key, value in body.items()}
+        form = {("id" if key == "ids" else str(key)): texts(value, str(key)) for key, value in body.items()}
         query = {key: tuple(request.args.getlist(key)) for key in request.args}
         return Raw(path, query, form, is_json=True, address=request.remote_addr or "", now=self.services.clock())
 
@@ -181,7 +180,8 @@ class Binding:
         return self.glances.get(self._glance_key(route, caller), now=self.services.clock())
 
     def _glance_key(self, route: Route, caller: Caller) -> Hashable:
-        return (route.endpoint, request.script_root, request.full_path, rights(caller))
+        profiles = tuple((profile.id, profile.version) for profile in self.services.known())
+        return (route.endpoint, request.script_root, request.full_path, rights(caller), profiles)
 
     def _live(self, route: Route, page: Page, around: shell.Shell, *, read_at: datetime | None) -> Response:
         """A live page, with the digest of what it shows."""
@@ -276,7 +276,7 @@ class Binding:
             chips=shell.chips(known, chosen=chosen, ailments=self._ailments(live)),
             is_all_current=not chosen,
             flag=shell.flag(profile) if profile else None,
-            cautions=_cautions(live, profile),
+            cautions=shell.cautions(live, profile),
             # A poll leaves them for the page that they are meant for.
             notices=() if POLL_HEADER in request.headers else tuple(Notice(*json.loads(str(text))) for text in get_flashed_messages()),
             may_operate=profile is not None and not profile.read_only and caller.may(Permission.OPERATE, profile.name),
@@ -294,16 +294,3 @@ class Binding:
 
     def _profile(self, name: str) -> Profile | None:
         return next((profile for profile in self.services.known() if profile.name == name), None) if name else None
-
-
-def _texts(value: Any, key: str) -> tuple[str, ...]:
-    values = value if isinstance(value, list) else [value]
-    if not all(isinstance(item, str | int | float | bool) for item in values):
-        raise Invalid(f"{key} must be text, a number, or a list of those.", problems={key: "text, a number, or a list of those"})
-    return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in values)
-
-
-def _cautions(live: Sequence[Backend], profile: Profile | None) -> tuple[Notice, ...]:
-    """On pages of one backend, what Sentinel says of it."""
-    found = [backend.caution for backend in live if profile is not None and backend.name == profile.name]
-    return tuple(shell.caution_notice(caution) for caution in found if caution is not None)

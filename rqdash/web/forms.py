@@ -151,3 +151,11 @@ def seconds(text: str, *, field_name: str) -> float | None:
     if not 0 <= value <= 1e9:
         raise Invalid(f"{field_name} must be a number of seconds.", problems={field_name: "must be a number of seconds"})
     return value
+
+
+def texts(value: object, key: str) -> tuple[str, ...]:
+    """A field of a JSON object as those of a form are given. Raises Invalid for what no field holds."""
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str | int | float | bool) for item in values):
+        raise Invalid(f"{key} must be text, a number, or a list of those.", problems={key: "text, a number, or a list of those"})
+    return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in values)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rqdash.backends.backend import Backend
 from rqdash.backends.guard import Health
 from rqdash.model.caller import Caller, Permission
 from rqdash.model.profile import Profile
@@ -133,6 +134,12 @@ def flag(profile: Profile) -> Flag:
         note = "Protected: deleting and moving ask for its name"
     mark = Mark(profile.name, profile.hue, profile.environment, profile.protected, profile.read_only, profile.endpoint_version)
     return Flag(mark, note, f"{profile.address}, db {profile.db}")
+
+
+def cautions(live: Sequence[Backend], profile: Profile | None) -> tuple[Notice, ...]:
+    """On pages of one backend, what Sentinel says of it."""
+    found = [backend.caution for backend in live if profile is not None and backend.name == profile.name]
+    return tuple(caution_notice(caution) for caution in found if caution is not None)
 
 
 def caution_notice(caution: Problem) -> Notice:
