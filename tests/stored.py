@@ -84,9 +84,11 @@ class Stored:
         return job_id
 
     def waiting(self, job_id: str, *, queue: str = "mail", **fields: object) -> str:
+        """As RQ does, the job is there before anybody can take it."""
         self.queue(queue)
+        self.job(job_id, queue=queue, **fields)
         self.client.rpush(encoded(self.keys.queue(queue)), encoded(job_id))
-        return self.job(job_id, queue=queue, **fields)
+        return job_id
 
     def entry(self, registry: str, member: str, score: float, *, queue: str = "mail") -> None:
         self.client.zadd(encoded(self.keys.registry(registry, queue)), {encoded(member): score})

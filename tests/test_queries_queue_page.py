@@ -17,6 +17,7 @@ from rqdash.queries.queue import summary_of
 from rqdash.queries.queue_page import queue_page
 from rqdash.web import queue as web
 from rqdash.web.forms import Raw
+from rqdash.web.trends import Trends
 from tests.round_trips import counted_backend, spent
 
 NOW = datetime.now(UTC)
@@ -66,6 +67,6 @@ def test_a_page_beyond_the_last_shows_the_last(redis_client: redis.Redis, backen
     fill(redis_client, size=FEW, now=NOW)
     address = Raw({"backend": "live"}, {"name": ("hot",), "registry": ("failed",), "page": ("9",)}, now=NOW)
 
-    page = web.view(backend, web.parse(address), caller=None)  # type: ignore[arg-type]  # it asks nothing of who calls
+    page = web.view(backend, web.parse(address), caller=None, trends=Trends(None))  # type: ignore[arg-type]  # it asks nothing of who calls
 
     assert (page.pager.page, page.jobs.offset, len(page.jobs.rows)) == (3, 100, 20)

@@ -80,8 +80,10 @@ def addresses(route: Route, queues: list[str], jobs: list[str]) -> list[str]:
         return [jobs[0].replace("/job?", "/job/runs?")]
     if route.endpoint == "cron":
         return ["/b/live/cron?name=nightly"]
-    if "<operation>" in route.rule:
-        # There is none here, and its pages read the store alone.
+    if route.endpoint == "worker":
+        return ["/b/live/worker?name=busy-1"]
+    if "<operation>" in route.rule or "<person>" in route.rule:
+        # There is none here, and their pages read the store alone.
         return []
     return [route.rule.replace("<profile>", "live").replace("<backend>", "live")]
 
@@ -101,7 +103,7 @@ def job_links(lists: list[str]) -> list[str]:
     """The links to jobs that still are, of pages each followed by its JSON."""
     found = []
     for page, data in zip(lists[::2], lists[1::2], strict=True):
-        links = [link.href for link in Document(page).links if link.href.startswith("/b/live/job?")]
+        links = dict.fromkeys(link.href for link in Document(page).links if link.href.startswith("/b/live/job?"))
         rows = json.loads(data)["jobs"]["rows"]
         found += [href for href, row in zip(links, rows, strict=True) if row["exists"]]
     return found

@@ -25,11 +25,12 @@ def access_of(store: Store) -> Access:
 
 def test_what_another_process_ends_is_over_at_the_next_request(store: Store, reopened: Callable[[], Store]) -> None:
     here, there = access_of(store), access_of(reopened())
+    here.accounts.add("lea", role=Role.ADMIN, password="a long enough one")
     account = here.accounts.add("mira", role=Role.ADMIN, password=None)
     session, token = here.sessions.start(account, "", now=NOW), here.tokens.add("robot", role=Role.ADMIN)
     before = [here.sessions.caller(session, NOW), here.tokens.caller(token, NOW)]
 
-    there.accounts.set_role("mira", Role.VIEWER)
+    there.accounts.change("mira", role=Role.VIEWER, grants=("*",))
     changed = here.sessions.caller(session, NOW)
     there.accounts.disable("mira")
     there.tokens.revoke("robot")
