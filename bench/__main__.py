@@ -1,6 +1,7 @@
 """python -m bench: measures, prints tables, writes bench/results; answers 1 when a ratio is beyond what is allowed.
 
---small takes seconds: little data, no rivals, nothing written. Parts named on the command line are run alone.
+--small takes seconds: little data, no rivals, nothing written. Parts named on the command line are run alone; each has a
+file of results of its own, so that the others' stay.
 """
 
 from __future__ import annotations
@@ -23,16 +24,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-write", action="store_true", help="print only")
     chosen = parser.parse_args(arguments)
     scale = SMALL if chosen.small else FULL
-    began_at, began_s, load = datetime.now(UTC), time.monotonic(), results.load()
-    tables = run(scale, chosen.parts or list(PARTS), say=_say)
+    began_s, is_kept = time.monotonic(), not (chosen.small or chosen.no_write)
+    tables = [table for name in chosen.parts or PARTS for table in _measured(name, scale, is_kept=is_kept)]
     took_s = time.monotonic() - began_s
     verdicts = [verdict for table in tables for verdict in table.verdicts]
     failed = [verdict for verdict in verdicts if not verdict.is_fine]
     print(f"\n{len(verdicts) - len(failed)} of {len(verdicts)} ratios are within what is allowed; {took_s / 60:.1f} minutes.")
     print("\n".join(verdict.line for verdict in failed))
-    if not (chosen.small or chosen.no_write or chosen.parts):
-        results.write(tables, results.facts(began_at=began_at, took_s=took_s, data=scale.described, load=load))
     return 1 if failed else 0
+
+
+def _measured(name: str, scale: Scale, *, is_kept: bool) -> list[Table]:
+    began_at, began_s, load = datetime.now(UTC), time.monotonic(), results.load()
+    tables = run(scale, [name], say=_say)
+    if is_kept:
+        took_s = time.monotonic() - began_s
+        results.write(name, tables, results.facts(began_at=began_at, took_s=took_s, data=scale.described, load=load))
+    return tables
 
 
 def run(scale: Scale, names: Sequence[str], *, say: Callable[[Table], None]) -> list[Table]:

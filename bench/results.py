@@ -1,4 +1,4 @@
-"""Writes bench/results: what was measured, on what, with which versions, when."""
+"""Writes bench/results: what was measured, on what, with which versions, when; a file for people and one for programs a part."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def load() -> str:
     return ", ".join(f"{value:.1f}" for value in os.getloadavg())
 
 
-def write(tables: Sequence[Table], found: Facts, *, folder: Path = FOLDER) -> None:
-    """One file for people and one for programs, in place of those of the last run."""
+def write(part: str, tables: Sequence[Table], found: Facts, *, folder: Path = FOLDER) -> None:
+    """In place of the files of the part's last run."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.md").write_text(markdown(tables, found))
+    (folder / f"{part}.md").write_text(markdown(part, tables, found))
     told = {"began_at": found.began_at.isoformat(), "took_s": round(found.took_s), "data": found.data, "load_before": found.load}
     told |= {"machine": dict(found.machine), "versions": dict(found.versions)}
-    (folder / "results.json").write_text(json.dumps({**told, "tables": [table.as_json() for table in tables]}, indent=1) + "\n")
+    (folder / f"{part}.json").write_text(json.dumps({**told, "tables": [table.as_json() for table in tables]}, indent=1) + "\n")
 
 
-def markdown(tables: Sequence[Table], found: Facts) -> str:
+def markdown(part: str, tables: Sequence[Table], found: Facts) -> str:
     verdicts = [verdict for table in tables for verdict in table.verdicts]
     failed = [verdict for verdict in verdicts if not verdict.is_fine]
     lines = [
-        "# What rqdash costs, measured",
+        f"# What rqdash costs, measured: {part}",
         "",
-        f"`make bench`, {found.began_at:%d %B %Y %H:%M} UTC, {found.took_s / 60:.0f} minutes. {found.data}",
+        f"`make bench ARGS={part}`, {found.began_at:%d %B %Y %H:%M} UTC, {found.took_s / 60:.0f} minutes. {found.data}",
         "",
         *(f"* {name}: {value}" for name, value in (found.machine | {"load before the run": found.load}).items()),
         f"* versions: {', '.join(f'{name} {value}' for name, value in found.versions.items())}",

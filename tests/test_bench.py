@@ -93,9 +93,9 @@ def test_what_a_page_asks_is_counted_between_client_and_server(tables: dict[str,
 def test_results_are_written_for_people_and_programs_without_a_path_of_this_machine(tables: dict[str, Table], tmp_path: Path) -> None:
     facts = results.facts(began_at=datetime(2026, 11, 23, tzinfo=UTC), took_s=60, data=SMALL.described, load="0.1, 0.1, 0.1")
 
-    results.write(list(tables.values()), facts, folder=tmp_path)
+    results.write("pages", list(tables.values()), facts, folder=tmp_path)
 
-    written = json.loads((tmp_path / "results.json").read_text())
+    written = json.loads((tmp_path / "pages.json").read_text())
     assert [found["title"] for found in written["tables"]] == list(tables)
     assert {"Python", "Valkey", "redis"} <= written["versions"].keys()
     for file in tmp_path.iterdir():
