@@ -20,6 +20,7 @@ from rqdash.errors import StoreError
 from rqdash.history.archive import Archive
 from rqdash.history.packing import Packed, Sample, pack
 from rqdash.history.reading import Points, Reading
+from rqdash.history.recorder import Recorder
 from rqdash.history.rollup import upkeep
 from rqdash.history.tables import MarkRow, QueueRow, SampleRow
 from rqdash.history.tiers import COLUMNS, FINE, RAW, STEPS, TOTALS, choose, tier_of
@@ -198,10 +199,12 @@ def test_how_fast_jobs_fail_is_told_once_the_history_knows_what_is_usual(recordi
     (pace,) = recording.reading().pace(["live"])["live"]
     recording.now += 120
     late = recording.reading().pace(["live"])
+    stored_sample(recording, BEGIN + 8 * 3600 + 110, {"mail": {}}, endpoint=2)
+    elsewhere = recording.reading().pace(["live"])
 
     assert pace == Pace("mail", 320, 20)
-    # Without the hours that say what is usual, and when the recorder has stopped, nothing is told.
-    assert (early, late) == ({}, {})
+    # Without the hours that say what is usual, when the recorder has stopped, and of where the connection led before, nothing is told.
+    assert (early, late, elsewhere) == ({}, {}, {})
 
 
 def test_failures_of_another_server_under_the_same_profile_are_no_growth(recording: Recording, redis_client: redis.Redis) -> None:
@@ -312,6 +315,6 @@ def test_the_overview_its_cards_and_chips_say_what_is_more_than_usual(tmp_path: 
 def test_every_process_that_works_in_the_background_would_record(tmp_path: Path) -> None:
     parts = background(read_settings({"RQDASH_DATA_DIR": str(tmp_path)}))
 
-    assert [part.name for part in parts if part.name == "recorder"] == ["recorder"]
-    assert parts[-1].slot_s == 10
+    (recorder,) = (part for part in parts if isinstance(part, Recorder))
+    assert recorder.slot_s == 10
     assert not (tmp_path / "history.db").exists()
