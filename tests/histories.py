@@ -50,7 +50,9 @@ class Recording:
         return Reading(self.archive, clock=lambda: self.now)
 
 
-def stored_sample(recording: Recording, slot_s: int, queues: Mapping[str, Mapping[str, float]], **totals: float) -> None:
+def stored_sample(
+    recording: Recording, slot_s: int, queues: Mapping[str, Mapping[str, float]], *, endpoint: int = 1, **totals: float
+) -> None:
     """Writes what a recorder would have found of the backend live: measures by queue, zero unless given."""
     directory = Directory(recording.archive)
     recording.archive.prepare()
@@ -59,5 +61,5 @@ def stored_sample(recording: Recording, slot_s: int, queues: Mapping[str, Mappin
         numbers = directory.queues(session, number, queues=list(queues), now_s=slot_s)
         ordered = sorted(queues, key=lambda queue: numbers[queue])
         columns = {name: [queues[queue].get(name, 0.0) for queue in ordered] for name in MEASURES}
-        sample = Sample(1, totals, [numbers[queue] for queue in ordered], columns)
+        sample = Sample(endpoint, totals, [numbers[queue] for queue in ordered], columns)
         samples.add(session, recording.archive, RAW, slot_s=slot_s, bodies=[(number, pack(sample))])

@@ -199,10 +199,12 @@ def test_how_fast_jobs_fail_is_told_once_the_history_knows_what_is_usual(recordi
     (pace,) = recording.reading().pace(["live"])["live"]
     recording.now += 120
     late = recording.reading().pace(["live"])
+    stored_sample(recording, BEGIN + 8 * 3600 + 110, {"mail": {}}, endpoint=2)
+    elsewhere = recording.reading().pace(["live"])
 
     assert pace == Pace("mail", 320, 20)
-    # Without the hours that say what is usual, and when the recorder has stopped, nothing is told.
-    assert (early, late) == ({}, {})
+    # Without the hours that say what is usual, when the recorder has stopped, and of where the connection led before, nothing is told.
+    assert (early, late, elsewhere) == ({}, {}, {})
 
 
 def test_failures_of_another_server_under_the_same_profile_are_no_growth(recording: Recording, redis_client: redis.Redis) -> None:

@@ -135,6 +135,17 @@ def test_a_reset_ends_the_old_password_and_sessions_and_shows_a_link_once(place:
     assert place.access.accounts.verify("ada", "another good one") is not None
 
 
+def test_no_link_is_made_for_an_account_that_is_disabled(place: Site, owner: Browser) -> None:
+    owner.post(person(place, "ada", "disable"))
+
+    answer = owner.post(person(place, "ada", "reset"))
+
+    assert answer.status_code == 409
+    assert "ada is disabled. Enable it first." in answer.text
+    assert LINK.search(answer.text) is None
+    assert "/reset" not in answer.text
+
+
 @pytest.mark.parametrize("verb", ["disable", "rights"])
 def test_the_last_admin_stays_one(place: Site, owner: Browser, verb: str) -> None:
     place.access.accounts.add("partial", role=Role.ADMIN, password=PASSWORD, grants=("orders-*",))

@@ -120,6 +120,20 @@ def test_jobs_where_an_action_is_none_are_left_alone_and_counted(operator: Brows
     assert queued(redis_client) == [b"waiting-1", b"failed-1"]
 
 
+def test_a_backend_that_fails_is_tried_once_and_said_once_however_many_queues_are_ticked(place: Site, operator: Browser) -> None:
+    dead = registry(place).create(Profile("dead", host=HOST, port=1), by="test")
+    ticks = [box("dead", "failed-1", queue=f"queue-{number}")[1] for number in range(3)]
+    waiting = [box("plain", "waiting-1", queue=f"queue-{number}", where="queued")[1] for number in range(3)]
+    drawn = [f"{name}:{registry(place).get(name).endpoint_version}" for name in ("plain", "dead")]
+
+    answer = operator.post("/jobs/ticked/requeue", {"id": [*ticks, box("plain", "failed-1")[1], *waiting], "drawn": drawn})
+
+    page = said(operator, answer)
+    assert [row.backend for row in place.access.audit.entries() if row.verb == "requeue"] == ["plain", dead.name]
+    assert page.count("dead: ") == 1
+    assert "2 jobs on dead not tried. 3 jobs of queued on plain left alone." in page
+
+
 def test_nothing_is_done_where_a_name_points_elsewhere_or_may_not_be_changed(
     place: Site, operator: Browser, redis_client: redis.Redis
 ) -> None:

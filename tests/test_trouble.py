@@ -20,6 +20,7 @@ from rqdash.model.queue import BackendSummary
 from rqdash.model.trouble import Item, Kind
 from rqdash.queries import overview
 from rqdash.queries.overview import summary
+from rqdash.queries.workers import workers
 from tests.commands import written
 from tests.conftest import backend_of
 from tests.round_trips import counted_backend, spent
@@ -198,6 +199,17 @@ def test_a_worker_that_is_gone_is_named(stored: Stored, backend: Backend) -> Non
     item = one(backend)
 
     assert (item.queue, item.count, item.worker) == ("mail", 1, "w-9")
+
+
+def test_a_job_taken_again_and_not_yet_begun_has_not_lost_the_worker_of_its_last_run(
+    stored: Stored, backend: Backend, without_scripts: Backend
+) -> None:
+    gone(stored)
+    stored.job("left", status="queued", worker_name="w-9")
+
+    assert summary(backend, now=NOW).attention == ()
+    assert summary(without_scripts, now=NOW).attention == ()
+    assert [workers(each, now=NOW).left for each in (backend, without_scripts)] == [(), ()]
 
 
 def test_failures_kept_for_ever_do_not_tell_when_and_are_no_alarm(stored: Stored, backend: Backend) -> None:

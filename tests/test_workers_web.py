@@ -198,7 +198,23 @@ def test_a_job_that_has_left_its_worker_meanwhile_is_not_what_gets_hit(place: Si
 
     assert asked.status_code == 409
     assert [answer.json["counts"] for answer in said] == 3 * [{"raced": 1}]
-    assert "w on live runs something else now." in read(browser, pressed.headers["Location"]).text
+    assert "w on live does not run this job any more." in read(browser, pressed.headers["Location"]).text
+
+
+def test_a_job_that_finished_first_is_not_said_to_be_stopped(place: Site, redis_client: redis.Redis) -> None:
+    stored = Stored(redis_client)
+    stored.running(stored.worker("w", state="busy"), "quick")
+    stored.job("quick", status="finished", worker_name="w")
+    heard = redis_client.pubsub()
+    heard.subscribe("rq:pubsub:w")
+    assert heard.get_message(timeout=5)
+
+    said = place.stranger().post("/api/v1/b/live/worker/stop-job", json={"name": "w", "job": "quick"}, headers=place.token("operator"))
+    told = heard.get_message(timeout=5)
+    heard.close()
+
+    assert told is not None
+    assert said.json["counts"] == {"raced": 1}
 
 
 def test_who_may_not_act_has_no_buttons_and_a_protected_profile_asks_for_its_name(

@@ -42,7 +42,7 @@ def kill_horse(backend: Backend, actor: Actor, target: Target, *, patience_s: fl
     """Kills the process that runs a worker's job: the job fails, or is tried again where it has retries; the worker goes on.
 
     DONE: it runs this job no more. TOLD: it heard, and runs it still; a SimpleWorker has no such process and ignores it. RACED: it
-    runs something else. UNHEARD, GONE and the errors as shut_down.
+    runs something else, or the job finished first. UNHEARD, GONE and the errors as shut_down.
     """
     return _commanded(backend, actor, "kill-horse", target, patience_s=patience_s)
 
@@ -64,8 +64,7 @@ def _commanded(backend: Backend, actor: Actor, command: str, target: Target, *, 
     def work() -> tuple[Outcome, BackendError | None]:
         verdict = _told(backend, command, target, mode)
         if verdict is Verdict.TOLD:
-            is_over = _has_ended if command == "shutdown" else _is_left
-            verdict = _seen(backend, target, is_over, patience_s)
+            verdict = _seen(backend, target, _ended if command == "shutdown" else _left, patience_s)
         return _outcome(backend, command, target, verdict), None
 
     return recorded(backend, actor, verb=command, queue="", values=values, work=work)
@@ -82,13 +81,13 @@ def _told(backend: Backend, command: str, target: Target, mode: str) -> Verdict:
     return Verdict(cast("bytes", backend.write(call)).decode())
 
 
-def _seen(backend: Backend, target: Target, is_over: Callable[[Backend, Target], bool], patience_s: float) -> Verdict:
-    """DONE as soon as it is over, TOLD when it is not in time, or cannot be seen. One round trip a look."""
+def _seen(backend: Backend, target: Target, look: Callable[[Backend, Target], Verdict | None], patience_s: float) -> Verdict:
+    """What look says as soon as it is over, TOLD when it is not in time, or cannot be seen. One round trip a look."""
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            if is_over(backend, target):
-                return Verdict.DONE
+            if (verdict := look(backend, target)) is not None:
+                return verdict
         except BackendError:
             return Verdict.TOLD
         if time.monotonic() >= deadline:
@@ -96,14 +95,17 @@ def _seen(backend: Backend, target: Target, is_over: Callable[[Backend, Target],
         time.sleep(LOOK_AGAIN_S)
 
 
-def _has_ended(backend: Backend, target: Target) -> bool:
+def _ended(backend: Backend, target: Target) -> Verdict | None:
     (values,) = backend.read(("HMGET", encoded(backend.keys.worker(target.worker)), "birth", "death"))
     birth, death = cast("tuple[bytes | None, bytes | None]", values)
-    return birth is None or death is not None
+    return Verdict.DONE if birth is None or death is not None else None
 
 
-def _is_left(backend: Backend, target: Target) -> bool:
-    """Whether the worker runs the job no more, and that it ended is written; RQ 3.0 names executions, older ones the current job."""
+def _left(backend: Backend, target: Target) -> Verdict | None:
+    """DONE when the worker runs the job no more and that it ended is written, RACED when it ended by itself, well; None until then.
+
+    RQ 3.0 names executions, older ones the current job.
+    """
     keys = backend.keys
     status, current, executions = backend.read(
         ("HGET", encoded(keys.job(target.job_id)), "status"),
@@ -114,7 +116,9 @@ def _is_left(backend: Backend, target: Target) -> bool:
     job_id, execution = encoded(target.job_id), encoded(target.execution_id)
     runs = [member[-32:] for member in members if member[:-33] == job_id]
     is_running = (execution in runs) if execution else bool(runs)
-    return status != b"started" or (bool(execution) and not is_running and current != job_id)
+    if status == b"finished":
+        return Verdict.RACED
+    return Verdict.DONE if status != b"started" or (execution and not is_running and current != job_id) else None
 
 
 def _outcome(backend: Backend, command: str, target: Target, verdict: Verdict) -> Outcome:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from rqdash.history import samples
 from rqdash.history.archive import marks
 from rqdash.history.rollup import LOOK_BACK_S, growth
+from rqdash.history.samples import Kept
 from rqdash.history.tables import QueueRow
 from rqdash.history.tiers import COARSE, DAY_S, FINE, GROWTH, HOUR_S, RAW
 from rqdash.model.attention import Pace
@@ -27,14 +28,17 @@ COVERED_S = 50 * 60.0
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """Failed jobs in an hour, by queue number: the median of the last seven days. hours is how many are known."""
+    """Failed jobs in an hour, by queue number: the median of the last seven days. hours is how many are known of this endpoint."""
 
     hours: int
     an_hour: Mapping[int, float]
 
 
 def usual(session: Session, backend_id: int, *, now_s: float) -> Usual:
+    newest = samples.between(session, RAW, backend_id, start_s=now_s - STALE_S, stop_s=now_s + 1)
     hours = samples.between(session, COARSE, backend_id, start_s=now_s - USUAL_S, stop_s=now_s - HOUR_S)
+    if newest:
+        hours = _alike(hours, newest[-1])
     found: dict[int, list[float]] = defaultdict(list)
     for hour in hours:
         for number, value in zip(hour.packed.numbers(), hour.packed.column(GROWTH), strict=True):
@@ -59,14 +63,22 @@ def _last_hour(session: Session, backend_id: int, *, now_s: float) -> Counter[in
     made_s = marks(session).get(samples.mark_name(FINE), 0)
     start_s = now_s - HOUR_S
     found: Counter[int] = Counter()
-    windows = samples.between(session, FINE, backend_id, start_s=start_s, stop_s=made_s)
+    raw_s = max(made_s, start_s)
+    raw = samples.between(session, RAW, backend_id, start_s=raw_s - LOOK_BACK_S, stop_s=now_s + 1)
+    if not raw or now_s - raw[-1].slot_s > STALE_S:
+        return None
+    windows = _alike(samples.between(session, FINE, backend_id, start_s=start_s, stop_s=made_s), raw[-1])
     for window in windows:
         values = zip(window.packed.numbers(), window.packed.column(GROWTH), strict=True)
         found.update({number: int(value) for number, value in values if value})
-    raw_s = max(made_s, start_s)
-    raw = samples.between(session, RAW, backend_id, start_s=raw_s - LOOK_BACK_S, stop_s=now_s + 1)
-    if not raw or now_s - raw[-1].slot_s > STALE_S or len(windows) * FINE.step_s + now_s - raw_s < COVERED_S:
+    if len(windows) * FINE.step_s + now_s - raw_s < COVERED_S:
         return None
+    raw = _alike(raw, raw[-1])
     before = [one for one in raw if one.slot_s < raw_s][-1:]
     found.update(growth([*before, *(one for one in raw if one.slot_s >= raw_s)]))
     return +found
+
+
+def _alike(kept: Sequence[Kept], newest: Kept) -> list[Kept]:
+    """The samples of the server that the newest one is of: what failed where the connection led before is no news of this one."""
+    return [one for one in kept if one.packed.endpoint == newest.packed.endpoint]

@@ -82,8 +82,7 @@ def ids(found: Iterable[Looked]) -> list[str]:
 
 def worker_commands(keys: Keys, jobs: Iterable[RawRow]) -> list[Command]:
     """The third step: whether the workers live that these jobs name."""
-    named = (job.values["worker_name"] for job in jobs)
-    return [("HMGET", decode.wire(keys.worker("")) + worker, "birth", "state") for worker in named if worker]
+    return [("HMGET", decode.wire(keys.worker("")) + worker, "birth", "state") for job in jobs if (worker := _runner(job))]
 
 
 def of_pipeline(found: Iterable[Looked], jobs: Iterable[RawRow], workers: Iterable[object]) -> list[Attended]:
@@ -127,6 +126,11 @@ def _commands(keys: Keys, queue: str) -> tuple[Command, Command]:
 def _left(queue: Looked, jobs: Iterator[RawRow], workers: Iterator[object]) -> Iterator[RawLeft]:
     for member, score in queue.entries:
         job = next(jobs)
-        worker = job.values["worker_name"]
+        worker = _runner(job)
         if worker and not any(decode.many(next(workers))):
             yield RawLeft(member, score, worker, job)
+
+
+def _runner(job: RawRow) -> bytes:
+    """The worker of a started job, b"" until the job itself says that it has started: so long it names the worker of its last run."""
+    return (job.values["worker_name"] or b"") if job.values["status"] == b"started" else b""

@@ -85,7 +85,8 @@ def second(keys: Keys, names: Sequence[str], *, firsts: Sequence[object], now: d
     found = [_first(firsts[start : start + COMMANDS], now_s) for start in range(0, len(firsts), COMMANDS)]
     commands: list[Command] = []
     for name, first in zip(names, found, strict=True):
-        commands += [("HGET", _job(keys, pages.job_id(member, registry=Registry.STARTED)[0]), "worker_name") for member in first.looked_at]
+        jobs = [_job(keys, pages.job_id(member, registry=Registry.STARTED)[0]) for member in first.looked_at]
+        commands += [("HMGET", job, "worker_name", "status") for job in jobs]
         seen = decode.wire(keys.intermediate(name)) + b":first_seen:"
         commands += [("GET", seen + job_id) for job_id in first.taken]
         commands += [("HGET", _job(keys, decode.name(first.failed[0])), "failure_ttl")] if first.failed else []
@@ -149,13 +150,19 @@ def _first(replies: Sequence[object], now_s: int) -> First:
 
 
 def _known(first: First, answers: Iterator[object], now_s: int) -> Known:
-    workers = [next(answers) for _ in first.looked_at]
+    workers = [_runner(decode.many(next(answers))) for _ in first.looked_at]
     seen = [decode.duration_s(next(answers)) for _ in first.taken]
     ttl_s = decode.integer(next(answers)) if first.failed else None
     ttl_s = FAILURE_TTL_S if ttl_s is None else ttl_s
     tells_when = first.failed is not None and first.failed[1] >= 0 and ttl_s >= 0
     stuck = sum(at is not None and now_s - at > TAKEN_S for at in seen)
-    return Known(first, [name for name in workers if isinstance(name, bytes) and name], stuck, ttl_s if tells_when else None)
+    return Known(first, [name for name in workers if name], stuck, ttl_s if tells_when else None)
+
+
+def _runner(values: Sequence[object]) -> bytes:
+    """The worker of a started job, b"" until the job itself says that it has started: so long it names the worker of its last run."""
+    worker, status = values if len(values) == 2 else (None, None)
+    return worker if isinstance(worker, bytes) and status == b"started" else b""
 
 
 def _row(queue: Known, answers: Iterator[object]) -> list[object]:

@@ -144,9 +144,12 @@ def switch(params: Params, caller: Caller, *, access: Access, actor: Actor, on: 
     return _back(account, f"{account.name} {done}")
 
 
-def reset(params: Params, caller: Caller, *, access: Access, actor: Actor) -> PersonPage:
+def reset(params: Params, caller: Caller, *, access: Access, actor: Actor) -> Result:
     """The old password and every session end; a one-time link, shown in this answer alone, lets in to choose another."""
     account = access.accounts.by_id(params.person)
+    if not account.enabled:
+        # It would say that the link lets in, and the first try would spend it for nothing.
+        return Rejected(replace(_page(params, caller, access), problem=f"{account.name} is disabled. Enable it first."), 409)
     with actor.recording("reset password", values={"name": account.name}):
         access.accounts.clear_password(account.name)
         link = access.links.issue(account.name, now=params.now)

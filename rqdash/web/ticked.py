@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -161,20 +162,28 @@ def _check(backend: Backend, params: Params, caller: Caller) -> None:
 
 
 def _notice(params: Params, backends: Mapping[str, Backend], actor: Actor, verb: str) -> Notice:
-    """Acts place by place; a backend that fails leaves the others as they are, and is named."""
+    """Acts place by place; a backend that fails is named and not tried again, for each try may take seconds. The others go on."""
     outcomes: list[Outcome] = []
-    problems: list[str] = []
+    failed: dict[str, str] = {}
+    left: Counter[str] = Counter()
     for place, ids in params.ticked.items():
         if not _fits(verb, place):
-            problems.append(f"{jobs_of(len(ids))} of {place.registry.value} on {place.backend} left alone.")
+            left[f"of {place.registry.value} on {place.backend} left alone."] += len(ids)
+            continue
+        if place.backend in failed:
+            left[f"on {place.backend} not tried."] += len(ids)
             continue
         backend = backends[place.backend]
         try:
             with backend.reachable():
                 outcomes.append(ACTIONS[verb](backend, actor, queue=place.queue, registry=place.registry, ids=ids))
         except BackendError as error:
-            problems.append(f"{place.backend}: {error.message}")
-    return together_notice(verb, outcomes, problems)
+            failed[place.backend] = error.message
+        else:
+            if outcomes[-1].problem:
+                failed[place.backend] = ""
+    problems = [f"{name}: {message}" for name, message in failed.items() if message]
+    return together_notice(verb, outcomes, [*problems, *(f"{jobs_of(count)} {why}" for why, count in left.items())])
 
 
 ACTIONS: dict[str, Callable[..., Outcome]] = {

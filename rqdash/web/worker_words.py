@@ -26,7 +26,11 @@ OTHERWISE = {
         "failed",
     ),
     Verdict.GONE: ("{worker} on {backend} is gone.", "It has ended, or its key has lapsed. Nothing was sent.", "warning"),
-    Verdict.RACED: ("{worker} on {backend} runs something else now.", "This job has left it meanwhile. Nothing was sent.", "warning"),
+    Verdict.RACED: (
+        "{worker} on {backend} does not run this job any more.",
+        "The job has left it meanwhile. Nothing was stopped.",
+        "warning",
+    ),
     Verdict.REFUSED: (
         "{worker} on {backend} would ignore it.",
         "Its RQ is older than 3.0, which brought stop execution. Stop the job instead. Nothing was sent.",

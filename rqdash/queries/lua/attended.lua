@@ -5,9 +5,11 @@ local LOOKED_AT = 16
 local rows_left = 100
 local prefix, job_fields = ARGV[1], words(ARGV[2])
 
+-- RQ lists a job as started before the job says so, and by whom: until then it names the worker of its last run.
 local function lost_worker(id)
-  local worker = ask('HGET', prefix .. ':job:' .. id, 'worker_name')
-  if not worker or worker == '' then
+  local job = ask('HMGET', prefix .. ':job:' .. id, 'worker_name', 'status') or {}
+  local worker = job[1]
+  if not worker or worker == '' or job[2] ~= 'started' then
     return false
   end
   local hash = ask('HMGET', prefix .. ':worker:' .. worker, 'birth', 'state')

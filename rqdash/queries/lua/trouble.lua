@@ -7,11 +7,13 @@ local TAKEN_S = 60
 local YEAR = 31536000
 local FOREVER = math.huge
 
+-- RQ lists a job as started before the job says so, and by whom: until then it names the worker of its last run.
 local function worker_gone(prefix, member)
   local id, execution = string.match(member, '^(.*):(%x+)$')
-  local job = prefix .. ':job:' .. (execution and #execution == 32 and id or member)
-  local worker = ask('HGET', job, 'worker_name')
-  if not worker or worker == '' then
+  local key = prefix .. ':job:' .. (execution and #execution == 32 and id or member)
+  local job = ask('HMGET', key, 'worker_name', 'status') or {}
+  local worker = job[1]
+  if not worker or worker == '' or job[2] ~= 'started' then
     return false
   end
   local hash = ask('HMGET', prefix .. ':worker:' .. worker, 'birth', 'state')
