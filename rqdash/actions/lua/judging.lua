@@ -191,7 +191,9 @@ local function simple_job(id, score, statuses)
   end
   local job = is_listed and { id = id, key = name, place = nil, verdict = nil } or { id = id, key = name, score = score, verdict = nil }
   for index = 4, moments_from - 1 do
-    job[asked[index]] = fields[index] or nil
+    if fields[index] then -- even nil would make the table grow
+      job[asked[index]] = fields[index]
+    end
   end
   return setmetatable(job, SIMPLE)
 end
