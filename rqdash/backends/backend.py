@@ -128,6 +128,8 @@ class Backend:
         """
         if self.profile.read_only:
             raise ReadOnly(f"{self.name} is read-only here: its profile says so.")
+        if self._blocked is not None:
+            raise self._blocked
         with self._turn():
             yield from ahead.replies(self.writer.connection_pool, calls, name=self.name, admit=self.guard.admit, confirm=self.guard.confirm)
 
