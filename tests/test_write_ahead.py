@@ -17,7 +17,7 @@ from rqdash.backends.backend import Backend
 from rqdash.backends.guard import NoGuard
 from rqdash.backends.scripts import Call, Script
 from rqdash.demo.servers import Server
-from rqdash.errors import BackendError, ReadOnly, Refused, Switching, UnknownResult, Unreachable
+from rqdash.errors import BackendError, ReadOnly, Refused, Slow, Switching, UnknownResult, Unreachable
 from rqdash.model.profile import Profile
 from tests.conftest import backend_of
 from tests.test_actions_safety import Freeze, Switch, impatient
@@ -173,6 +173,25 @@ def test_a_reply_that_is_awaited_is_not_taken_for_that_of_a_health_check(server:
 
     assert list(checked.write_ahead(calls(*"abcdef"))) == [1, 2, 3, 4, 5, 6]
     checked.close()
+
+
+def test_a_connection_that_is_dead_before_anything_is_sent_leaves_nothing_unknown(server: Server, redis_client: redis.Redis) -> None:
+    hurried = impatient(server, health_check_interval=1e-9)
+    hurried.write(Call(script(), ("other",), ("a",)))
+    hurried.write(Call(script(), ("other",), ("b",)))
+    server.pause()
+
+    with pytest.raises(Slow):
+        hurried.write(Call(script(), ("pushed",), ("a",)))
+    server.resume()
+    hurried.write(Call(script(), ("other",), ("c",)))
+    server.pause()
+    with pytest.raises(Slow):
+        list(hurried.write_ahead(calls("a")))
+    server.resume()
+
+    assert not redis_client.exists("pushed")
+    hurried.close()
 
 
 def test_a_server_that_is_still_loading_says_so_of_one_call_alone() -> None:

@@ -33,6 +33,9 @@ def replies(
         connection = pool.get_connection()
     line = _Line(connection, name)
     try:
+        with errors.reachable(name):
+            # Before anything is sent: while a reply is awaited, it would be taken for the answer to this.
+            connection.check_health()
         while True:
             refusal = _fill(line, calls, admit)
             if not line:
@@ -84,8 +87,7 @@ class _Line:
             if self._sent and not self._connection.is_connected:
                 # Somebody closed it. It would connect anew by itself, and take the next reply for the one that is lost.
                 raise exceptions.ConnectionError
-            # Where a reply is awaited, it would be taken for the answer to a health check.
-            self._connection.send_command(*call.command("EVALSHA"), check_health=not self._sent)
+            self._connection.send_command(*call.command("EVALSHA"), check_health=False)
         self._sent.append(call)
 
     def read(self) -> object:
