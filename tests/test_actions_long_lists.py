@@ -184,3 +184,21 @@ def test_positions_at_the_ends_of_windows_are_found(redis_client: redis.Redis, b
     found = positions(backend, KEY.encode(), ids={ids[0].encode(), ids[4_999].encode(), ids[5_000].encode(), ids[-1].encode()})
 
     assert found == {ids[place].encode(): [place] for place in (0, 4_999, 5_000, LENGTH - 1)}
+
+
+def test_jobs_that_stand_in_a_list_many_times_go_few_at_a_time(redis_client: redis.Redis, backend: Backend, ids: list[str]) -> None:
+    chosen, rest = ids[3_000:3_100], ids[:3_000] + ids[3_100:]
+    entries = rest + chosen * 30
+    random.Random(7).shuffle(entries)
+    redis_client.delete(KEY)
+    redis_client.rpush(KEY, *entries)
+    redis_client.config_resetstat()
+
+    outcome = move(backend, Witness(), queue="mail", registry=Registry.QUEUED, ids=chosen, to_queue="slow")
+
+    assert outcome.done == 100
+    assert sorted(order(redis_client, "rq:queue:slow")) == chosen
+    assert order(redis_client) == [name for name in entries if name in set(rest)]
+    used = redis_client.info("commandstats")
+    assert used["cmdstat_lset"]["calls"] == 3_000
+    assert used["cmdstat_evalsha"]["calls"] >= 3_000 / 200

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from rqdash.actions import batches
 from rqdash.backends.scripts import Call
 from rqdash.demo.servers import Server
-from rqdash.errors import Invalid, Unreachable
+from rqdash.errors import Invalid, Switching, Unreachable
 from rqdash.model.profile import Profile
 from rqdash.model.protection import names_to_type
 from rqdash.operations import requests
@@ -182,3 +182,22 @@ def test_names_are_those_of_where_jobs_go_and_of_where_they_leave(
     here, there = Profile("here", protected=source), Profile("there", protected=destination)
 
     assert names_to_type([here], there, copy=is_copy) == expected
+
+
+def test_an_item_that_failed_is_tried_again_before_those_behind_it(
+    operations: Operations, live: Eventful, redis_client: redis.Redis
+) -> None:
+    names = fail_jobs(redis_client, 800)
+    asked_at: list[int] = []
+
+    def admit() -> None:
+        asked_at.append(len(asked_at))
+        if len(asked_at) == 2:
+            raise Switching("live is switching its master.", backend="live", stage="role")
+
+    live.guard.admit = admit  # type: ignore[method-assign]
+    operation = started(operations, asked("requeue"))
+
+    run(operations, operation, Runner(operations, first_wait_s=0.0))
+
+    assert waiting(redis_client) == names

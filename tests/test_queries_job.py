@@ -16,6 +16,7 @@ from rqdash.errors import NotFound
 from rqdash.model.job import JobDetail, Relative
 from rqdash.model.registry import Registry
 from rqdash.queries.job import job
+from rqdash.queries.job_fields import raw_job
 from tests.conftest import backend_of
 from tests.stored import EXECUTION, NOW, NOW_S, TRACE, Stored, ago, packed, variety
 from tests.workers import work
@@ -218,3 +219,21 @@ def test_the_position_is_found_on_a_server_without_lpos(start: object) -> None:
 
     assert [detail(backend, job_id).position for job_id in ("first", "second")] == [0, 1]
     backend.close()
+
+
+def test_of_much_under_one_id_only_so_much_is_read(backend: Backend, redis_client: redis.Redis) -> None:
+    redis_client.hset("rq:job:a", mapping={"status": "failed", "origin": "mail", "data": packed("app.send")})
+    redis_client.hset("rq:job:a", mapping={f"other-{number}": "y" * 60_000 for number in range(50)})
+    for number in range(12):
+        redis_client.xadd("rq:results:a", {"type": "2", "exc_string": str(number)}, id=f"{number + 1}-1")
+    redis_client.hset("rq:job:b", "data", packed("app.send"))
+    for number in (1, 2, 3):
+        redis_client.xadd("rq:results:b", {"type": "2", "exc_string": "z" * 900_000}, id=f"{number}-1")
+
+    raw = raw_job(backend, "a")
+
+    others = [field for name, field in raw.fields.items() if name.startswith("other-")]
+    assert sum(field.value is not None for field in others) == 17
+    assert {field.size for field in others} == {60_000}
+    assert [entry_id for entry_id, _ in raw.results] == [f"{number + 1}-1".encode() for number in range(11, 1, -1)]
+    assert [entry_id for entry_id, _ in raw_job(backend, "b").results] == [b"3-1", b"2-1"]

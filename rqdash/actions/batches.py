@@ -6,7 +6,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import takewhile
+from itertools import accumulate, takewhile
 
 from rqdash.actions.pending import SEARCHES, Batch, Pending, Share
 from rqdash.actions.positions import Places
@@ -18,6 +18,9 @@ from rqdash.model.outcome import Outcome, Verdict
 
 BATCH = 100
 """Ids in one call of a script: 1 to 2 ms of the server's time; see bench/actions.py."""
+
+PLACES = 200
+"""Entries of a long list that one call takes out, where jobs stand in it more than once: each is looked at, marked and swept."""
 
 Result = tuple[Outcome, BackendError | None]
 
@@ -106,10 +109,12 @@ class _Run:
         if sum(len(pending.ids) for pending in self._all) <= BATCH:
             return
         while self._failure is None and all(one.is_smooth for one in self._begun()) and (pending := self._next()) is not None:
-            ids = pending.first(BATCH)
-            hints = self._places.now(ids) if self._places else {}
-            if self._places and len(hints) < len(ids):
-                return
+            ids, hints = pending.first(BATCH), {}
+            if self._places:
+                hints = _light(self._places.now(ids))
+                ids = ids[: len(hints)]
+                if not ids or list(hints) != ids:
+                    return
             under_way.append(self._drawn(pending, ids, hints))
             yield self._call(under_way[-1], is_last=False, row=row)
 
@@ -145,7 +150,8 @@ class _Run:
         self._places.foresee(self._backend, ids)
         known = self._places.now(ids)
         alike = list(takewhile(lambda job_id: (job_id in known) == (ids[0] in known), ids))
-        return self._drawn(pending, alike, {job_id: known[job_id] for job_id in alike if job_id in known})
+        hints = _light({job_id: known[job_id] for job_id in alike if job_id in known})
+        return self._drawn(pending, alike[: len(hints)] if hints else alike, hints)
 
     def _search(self, pending: Pending) -> None:
         """Looks through the list for everyone pending, and puts them into its order, those not found first."""
@@ -187,3 +193,9 @@ class _Run:
                 batch.pending.lose(batch.ids)
             else:
                 batch.pending.leave(batch.ids)
+
+
+def _light(hints: Mapping[str, Sequence[int]]) -> dict[str, Sequence[int]]:
+    """The first of these jobs, as far as one call can take out all their places; one at least."""
+    sums = accumulate(len(places) for places in hints.values())
+    return {job_id: hints[job_id] for number, (job_id, sum_) in enumerate(zip(hints, sums, strict=True)) if number == 0 or sum_ <= PLACES}

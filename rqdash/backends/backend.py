@@ -128,6 +128,8 @@ class Backend:
         """
         if self.profile.read_only:
             raise ReadOnly(f"{self.name} is read-only here: its profile says so.")
+        if self._blocked is not None:
+            raise self._blocked
         with self._turn():
             yield from ahead.replies(self.writer.connection_pool, calls, name=self.name, admit=self.guard.admit, confirm=self.guard.confirm)
 
@@ -143,6 +145,9 @@ class Backend:
             with self.reachable():
                 connection = self.writer.connection_pool.get_connection()
             try:
+                with self.reachable():
+                    # Nothing is sent when it does not answer; as a part of sending, that would count as unknown.
+                    connection.check_health()
                 with errors.writing(self.name):
                     reply = _sent(connection, call)
                     replicas = _replicas_reached(connection) if is_waited_for else None
@@ -228,7 +233,7 @@ class Backend:
 def _sent(connection: Any, call: Call) -> object:
     """The reply of one connection to a script; should it lack it, it is given it first."""
     try:
-        connection.send_command(*call.command("EVALSHA"))
+        connection.send_command(*call.command("EVALSHA"), check_health=False)
         return connection.read_response()
     except exceptions.NoScriptError:
         connection.send_command("SCRIPT", "LOAD", call.script.source)

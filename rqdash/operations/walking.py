@@ -82,8 +82,9 @@ class Walk:
     def _next(self) -> list[Item]:
         """The next items of a backend that does not wait, as far as they are of one registry."""
         resting = {name for name, again_s in self.ledger.again_s.items() if again_s > time.time()}
-        while self._ahead and self._ahead[0].backend in resting:
-            self._ahead.popleft()
+        if any(item.backend in self.ledger.again_s for item in self._ahead):
+            # What is to be tried again comes before them, however soon or late that is.
+            self._ahead.clear()
         if not self._ahead:
             # What is not written down yet would be found again.
             self.ledger.write()

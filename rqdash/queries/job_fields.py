@@ -23,7 +23,10 @@ LIMITS = {
     "webhooks": OTHER_BYTES,
     **dict.fromkeys(("origin", "worker_name", "dependency_id", "group_id", "rate_limit_key"), OTHER_BYTES),
 }
-"""Fields read whole up to so many bytes: a name that is cut is another name. Any other is cut to 2 KB, and over 64 KB not read."""
+"""Fields read whole up to so many bytes: a name that is cut is another name. Any other is cut to 2 KB, and over 64 KB not read.
+
+A script reads 1 MB of those others, and no results beyond those that come to 1 MB.
+"""
 SETS = tuple(registry for registry in Registry if registry not in (Registry.QUEUED, Registry.INTERMEDIATE))
 FARTHEST = 100_000
 """How far into a queue a job's position is looked for: 1.6 ms of the server's time."""
