@@ -6,6 +6,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PARTS := pyproject.toml package.json package-lock.json hatch_build.py
 
+# Tests start some hundred processes: with it, each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check format bench soak clean
 
 run: $(VENV)/run.stamp

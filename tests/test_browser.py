@@ -15,7 +15,8 @@ from tests.browsed import DEAD, LIVE, Shown, fill, shown
 from tests.browser import Watched, chromium, context, watched
 from tests.places import ADMIN, NEWCOMER, PLACES, QUEUE, STRANGER, VIEWER, At, Place
 
-# A theme changes colours and a width the layout, so each is looked at by itself; the soak looks at all four.
+# A theme changes colours and a width the layout, so each is looked at by itself. axe takes most of the time, so it looks at every page in
+# one of the two, by turns. The soak looks at all four with all of it.
 IS_FULL = bool(os.environ.get("RQDASH_SOAK"))
 THEMES = {1440: ("light", "dark") if IS_FULL else ("light",), 390: ("dark", "light") if IS_FULL else ("dark",)}
 WIDTHS = tuple(THEMES)
@@ -85,10 +86,15 @@ def test_a_page_is_sound(pages: dict[str, Watched], dashboard: Shown, place: Pla
     place.reach(seen.page, dashboard)
 
     assert (seen.status, seen.is_leaving) == (place.status, False)
-    for theme in THEMES[seen.page.evaluate("innerWidth")]:
+    width = seen.page.evaluate("innerWidth")
+    for theme in THEMES[width]:
         seen.page.emulate_media(color_scheme=theme)
-        found = {"axe": seen.axe(), "sideways": seen.sideways(), "errors": seen.errors()}
+        found = {"axe": seen.axe() if is_its_turn(place, width) else [], "sideways": seen.sideways(), "errors": seen.errors()}
         assert found == {"axe": [], "sideways": [], "errors": []}, theme
+
+
+def is_its_turn(place: Place, width: int) -> bool:
+    return IS_FULL or (PLACES.index(place) + WIDTHS.index(width)) % 2 == 0
 
 
 def test_the_policy_is_in_force_and_its_violations_are_noticed(desk: Watched, dashboard: Shown) -> None:
