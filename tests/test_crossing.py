@@ -21,7 +21,7 @@ from tests.served import Served, served
 THREADS = 16
 NAMES = ("north", "south", "east", "west")
 MOVING = ("north", "south")
-REQUESTS = 5000 if os.environ.get("RQDASH_SOAK") else 600
+REQUESTS = 5000 if os.environ.get("RQDASH_SOAK") else 300
 JOBS = 400
 
 

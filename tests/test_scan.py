@@ -414,7 +414,7 @@ def test_rows_are_those_of_a_list_with_the_errors_of_failed_jobs(odd: Odd) -> No
 
 
 def test_no_script_of_a_scan_holds_the_server_for_long(redis_client: redis.Redis, backend: Backend) -> None:
-    fill(redis_client, size=Size(queues=5, queued=30_000, failed=20_000, finished=0, workers=2), now=NOW)
+    fill(redis_client, size=Size(queues=5, queued=12_000, failed=8_000, finished=0, workers=2), now=NOW)
     slow = redis_client.config_get("slowlog-log-slower-than")["slowlog-log-slower-than"]
     redis_client.config_set("slowlog-log-slower-than", LONG_US)
 

@@ -27,7 +27,7 @@ from tests.pages import Document
 from tests.processes import wait_until
 from tests.served import Served, served
 
-JOBS = 30_000
+JOBS = 20_000
 PASSWORD = "correct horse battery"
 OPERATION = {"verb": "requeue", "on": ["orders"], "q": "status:failed"}
 

@@ -34,8 +34,7 @@ def replies(
     line = _Line(connection, name)
     try:
         with errors.reachable(name):
-            # Before anything is sent: while a reply is awaited, it would be taken for the answer to this.
-            connection.check_health()
+            connection.check_health()  # Before anything is sent: a reply awaited would be taken for the answer to this.
         while True:
             refusal = _fill(line, calls, admit)
             if not line:
