@@ -77,28 +77,9 @@ def confirmation(backend: Backend, params: Params, *, verb: str, problem: str) -
     )
 
 
-def _requeue(backend: Backend, actor: Actor, params: Params) -> Outcome:
-    return actions.requeue(
-        backend,
-        actor,
-        queue=params.queue,
-        registry=params.registry,
-        ids=params.ids,
-        to_queue=params.to_queue,
-        at_front=params.at_front,
-    )
-
-
-def _enqueue(backend: Backend, actor: Actor, params: Params) -> Outcome:
-    return actions.enqueue(
-        backend,
-        actor,
-        queue=params.queue,
-        registry=params.registry,
-        ids=params.ids,
-        to_queue=params.to_queue,
-        at_front=params.at_front,
-    )
+def _put_on_queue(act: Callable[..., Outcome], backend: Backend, actor: Actor, params: Params) -> Outcome:
+    where = {"queue": params.queue, "registry": params.registry, "to_queue": params.to_queue}
+    return act(backend, actor, ids=params.ids, at_front=params.at_front, **where)
 
 
 def _rescue(backend: Backend, actor: Actor, params: Params) -> Outcome:
@@ -132,8 +113,8 @@ def _edit(backend: Backend, actor: Actor, params: Params) -> Outcome:
 
 
 ACTIONS: dict[str, Callable[[Backend, Actor, Params], Outcome]] = {
-    "requeue": _requeue,
-    "enqueue": _enqueue,
+    "requeue": partial(_put_on_queue, actions.requeue),
+    "enqueue": partial(_put_on_queue, actions.enqueue),
     "rescue": _rescue,
     "cancel": _cancel,
     "delete": _delete,
